@@ -1,0 +1,85 @@
+"""Every error that captioner raises on purpose.
+
+    CaptionerError
+    |-- UsageError              a flag, a setting or a template is wrong; nothing was started
+    |   |-- SettingsError
+    |   `-- TemplateError
+    |-- RecordingError          one recording cannot be used; the others go on
+    |   |-- MediaError
+    |   |   |-- NotMedia        no container that the decoder knows
+    |   |   |-- NoAudio         picture only
+    |   |   |-- Silent          an audio stream with nothing in it
+    |   |   `-- Broken          damaged: cannot be decoded as far as it says it goes
+    |   `-- BadFormat           an RTTM, CTM, SRT ... that cannot be read
+    |-- ModelError              a model cannot be had or failed
+    |   |-- WeightsMissing
+    |   `-- BackendMissing
+    |-- ClipMismatch            a written clip is not what its Cut says
+    `-- StoreError              the dataset's own database is damaged or in use
+
+A message says what, where and what next.
+"""
+
+
+class CaptionerError(Exception):
+    """Base of all. `str(error)` is the sentence that the user reads."""
+
+
+class UsageError(CaptionerError):
+    pass
+
+
+class SettingsError(UsageError):
+    pass
+
+
+class TemplateError(UsageError):
+    pass
+
+
+class RecordingError(CaptionerError):
+    """About one recording only: the pipeline reports it and goes on with the others."""
+
+
+class MediaError(RecordingError):
+    pass
+
+
+class NotMedia(MediaError):
+    pass
+
+
+class NoAudio(MediaError):
+    pass
+
+
+class Silent(MediaError):
+    pass
+
+
+class Broken(MediaError):
+    pass
+
+
+class BadFormat(RecordingError):
+    pass
+
+
+class ModelError(CaptionerError):
+    pass
+
+
+class WeightsMissing(ModelError):
+    pass
+
+
+class BackendMissing(ModelError):
+    pass
+
+
+class ClipMismatch(CaptionerError):
+    pass
+
+
+class StoreError(CaptionerError):
+    pass

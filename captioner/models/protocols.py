@@ -1,0 +1,79 @@
+"""What a model must do. Batches are the unit: one call gets many recordings and may mix them as it likes, because a
+folder holds hundreds of short clips and one at a time wastes most of a processor.
+
+A backend is one file in `models/<role>/`. It has a frozen dataclass `Options` (its settings), a `VERSION` string that
+changes whenever its results may, and `load(options) -> <the role's protocol>`. Nothing heavy is imported before `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.types import Activity, Diarization, Span, Tag, Transcript
+
+Samples = NDArray[np.float32]
+"""float32 (n,), mono, 16 kHz, in [-1, 1]."""
+
+Progress = Callable[[float], None]
+"""Called with seconds of audio finished since the last call."""
+
+
+class Waveform(Protocol):
+    """The sound of one recording, 16 kHz mono from the recording's clock 0, read piecewise so that hours fit in memory."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+
+    def read(self, start: float, end: float) -> Samples:
+        """Samples of [start, end) seconds, cut to what there is: float32 (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerHint:
+    """How many speakers a recording has, where the user knows."""
+
+    least: int = 1
+    most: int | None = None
+
+
+class Diarizer(Protocol):
+    def diarize(
+        self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None = None
+    ) -> list[Diarization]:
+        """One result a waveform, in order. Speakers are named SPEAKER_00, SPEAKER_01 ... in order of appearance."""
+
+
+class Vad(Protocol):
+    def listen(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[Activity]:
+        """One result a waveform, in order; ceil(duration / STEP) frames each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """One recording to transcribe."""
+
+    audio: Waveform
+    speech: tuple[Span, ...]
+    """Where somebody speaks, in order, not overlapping and not padded. Nothing else is transcribed."""
+    language: str | None = None
+    """ISO 639-1 where known; None to detect it over the whole recording."""
+
+
+class Transcriber(Protocol):
+    def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
+        """One transcript a recording, in order; words in order of their start, inside the recording."""
+
+
+class Tagger(Protocol):
+    def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
+        """Sound events of each waveform, in order of start."""
+
+    @property
+    def hears(self) -> frozenset[str]:
+        """The labels whose absence means something: `frozenset({"speech", "singing", "music"})`."""

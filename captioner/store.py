@@ -1,0 +1,228 @@
+"""The only state on disk: one SQLite file in `OUT/.captioner/`.
+
+Every result is kept under a key made from all that it was made from (`key_of`), so stale is computed and never guessed:
+a result whose key nobody asks for any more is simply not found. Deleting the file costs time, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from captioner.errors import StoreError
+
+T = TypeVar("T")
+
+FORMAT = 1
+"""Raised when the tables change in a way that older code cannot read."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, content TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, stage TEXT NOT NULL, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS clips (
+    id TEXT PRIMARY KEY, recording TEXT NOT NULL, place INTEGER NOT NULL, cut BLOB NOT NULL, draft BLOB NOT NULL,
+    adopted TEXT);
+CREATE INDEX IF NOT EXISTS clips_recording ON clips (recording, place);
+CREATE TABLE IF NOT EXISTS written (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    caption TEXT NOT NULL, repeated INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"cannot keep a {type(value).__name__}")
+
+
+def _rich(kind: type, value: Any) -> Any:
+    if kind is Fraction:
+        return Fraction(value)
+    raise TypeError(f"cannot make a {kind.__name__}")
+
+
+def pack(value: object) -> bytes:
+    """Any value of `captioner.types`, as bytes."""
+    return zlib.compress(msgspec.msgpack.encode(value, enc_hook=_plain), 3)
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    """The value that `pack` was given. Raises StoreError where the bytes are damaged or of another kind."""
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(data), type=kind, dec_hook=_rich)
+    except (zlib.error, msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"a stored {kind.__name__} cannot be read ({error}); delete OUT/.captioner and build again")
+
+
+def key_of(*parts: object) -> str:
+    """One key of everything that a result was made from: the order counts, `repr` of each part is hashed."""
+    return hashlib.sha256("\x1f".join(map(repr, parts)).encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A drafted clip as it is kept: `cut` and `draft` packed, so that a list of 20,000 stays cheap."""
+
+    id: str
+    recording: str
+    place: int
+    cut: bytes
+    draft: bytes
+    adopted: str | None = None
+    """The text of a caption file that stood beside an already-cut source."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """A clip that stands in `OUT/clips/`."""
+
+    id: str
+    key: str
+    """What its picture and sound were made from."""
+    media: str
+    """File name."""
+    size: int
+    mtime_ns: int
+    caption: str
+    """The text that captioner wrote; another text on disk is a person's."""
+    repeated: int
+    """Source frames shown more than once to keep the rate."""
+
+
+class Store:
+    """Opened by one writer at a time; `close` it, or use it in a `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = self._take_lease(folder / "lease.sqlite")
+        try:
+            self._db = sqlite3.connect(folder / "store.sqlite", isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+            found = self.meta("format")
+            if found is None:
+                self.set_meta("format", str(FORMAT))
+            elif found != str(FORMAT):
+                raise StoreError(f"{folder}: made by another version of captioner; build into another folder")
+        except sqlite3.DatabaseError as error:
+            self._lock.close()
+            raise StoreError(f"{folder / 'store.sqlite'}: {error}; delete {folder} and build again") from error
+
+    @staticmethod
+    def _take_lease(path: Path) -> sqlite3.Connection:
+        # SQLite's own file lock: portable, and the system drops it with the process, however that ends.
+        lease = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
+        try:
+            lease.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            lease.close()
+            raise StoreError(
+                f"{path.parent.parent}: another captioner is working on this dataset; wait for it or stop it"
+            ) from error
+        return lease
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+        self._lock.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Nested calls join the outer one."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- facts about the dataset -------------------------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    # -- content hashes, remembered by path, size and time -----------------------------------------------------------
+
+    def known_files(self) -> dict[str, tuple[int, int, str]]:
+        """Path -> size in bytes, modification time in ns, content hash."""
+        rows = self._db.execute("SELECT path, size, mtime_ns, content FROM files")
+        return {path: (size, mtime, content) for path, size, mtime, content in rows}
+
+    def remember_files(self, rows: Iterable[tuple[str, int, int, str]]) -> None:
+        with self.transaction():
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
+
+    # -- results -----------------------------------------------------------------------------------------------------
+
+    def keys(self) -> set[str]:
+        """Every key that has a result."""
+        return {key for (key,) in self._db.execute("SELECT key FROM results")}
+
+    def get(self, key: str, kind: type[T]) -> T | None:
+        row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        return None if row is None else unpack(row[0], kind)
+
+    def put(self, key: str, stage: str, value: object) -> None:
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, stage, pack(value)))
+
+    # -- clips -------------------------------------------------------------------------------------------------------
+
+    def clips(self) -> list[ClipRow]:
+        rows = self._db.execute("SELECT id, recording, place, cut, draft, adopted FROM clips ORDER BY recording, place")
+        return [ClipRow(*row) for row in rows]
+
+    def replace_clips(self, recording: str, rows: Iterable[ClipRow]) -> None:
+        """All clips of one recording at once: those that it no longer has go."""
+        with self.transaction():
+            self._db.execute("DELETE FROM clips WHERE recording = ?", (recording,))
+            values = [(row.id, row.recording, row.place, row.cut, row.draft, row.adopted) for row in rows]
+            self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def keep_only(self, recordings: Iterable[str]) -> None:
+        """Forget the clips of recordings that are no longer among the inputs."""
+        keep = set(recordings)
+        gone = [(name,) for (name,) in self._db.execute("SELECT DISTINCT recording FROM clips") if name not in keep]
+        with self.transaction():
+            self._db.executemany("DELETE FROM clips WHERE recording = ?", gone)
+
+    def written(self) -> dict[str, WrittenRow]:
+        rows = self._db.execute("SELECT id, key, media, size, mtime_ns, caption, repeated FROM written")
+        return {row[0]: WrittenRow(*row) for row in rows}
+
+    def set_written(self, row: WrittenRow) -> None:
+        with self.transaction():
+            values = (row.id, row.key, row.media, row.size, row.mtime_ns, row.caption, row.repeated)
+            self._db.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def unset_written(self, ids: Iterable[str]) -> None:
+        with self.transaction():
+            self._db.executemany("DELETE FROM written WHERE id = ?", [(clip,) for clip in ids])
