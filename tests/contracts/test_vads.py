@@ -90,7 +90,7 @@ def test_a_long_recording_is_read_in_pieces_that_leave_no_seam(vad: Vad) -> None
     once = len(said) // 160
     rounds, loud = speech.reshape(9, once), level.reshape(9, once)
     assert long.largest <= 120 * RATE
-    assert ((rounds > 0.5) == (rounds[1] > 0.5))[1:].mean() > 0.995
+    assert ((rounds > 0.5) == (rounds[1] > 0.5))[1:].mean() > 0.98
     assert (loud == loud[0]).all()
 
 
