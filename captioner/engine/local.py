@@ -1,0 +1,78 @@
+"""Runs batches here, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from captioner.errors import CaptionerError, UsageError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Local:
+    """Batches one after the other, single items on `threads` threads."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]:
+        """One answer an item, in order. A batch that fails is halved until the item to blame stands alone.
+
+        A UsageError is nobody's item's fault and goes up.
+        """
+        if not items:
+            return []
+        try:
+            return list(call(items))
+        except UsageError:
+            raise
+        except CaptionerError as error:
+            if len(items) == 1:
+                return [error]
+        middle = len(items) // 2
+        return self.batch(call, items[:middle]) + self.batch(call, items[middle:])
+
+    def each(
+        self, call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R | CaptionerError], None]
+    ) -> None:
+        """`call` on every item in any order; `done` is called here, in the caller's thread, as each is finished."""
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="captioner") as pool:
+            waiting: dict[Future[R], T] = {}
+            queue = list(reversed(items))
+            try:
+                while queue or waiting:
+                    while queue and len(waiting) < 2 * self.threads:
+                        item = queue.pop()
+                        waiting[pool.submit(call, item)] = item
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        done(waiting.pop(future), _outcome(future))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _outcome(future: Future[R]) -> R | CaptionerError:
+    try:
+        return future.result()
+    except UsageError:
+        raise
+    except CaptionerError as error:
+        return error
+
+
+class Stopwatch:
+    """Wall seconds by name, added up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def time(self, name: str, call: Callable[[], R]) -> R:
+        start = time.perf_counter()
+        try:
+            return call()
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -1,0 +1,268 @@
+"""The story of a build: identify, hear and see, plan, draft, write. Each step over what is stale, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from captioner.drafting import Drafter
+from captioner.errors import SettingsError, UsageError
+from captioner.identify import Identified, identify
+from captioner.settings import Settings
+from captioner.stages import Engine, Job, Reporter, Stages, choose_backends
+from captioner.store import ClipRow, Store, key_of, pack, unpack
+from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
+from captioner.types import Caption, Cut, Picture
+
+HOME = ".captioner"
+"""Folder of the store inside OUT."""
+
+
+@dataclass(slots=True)
+class Build:
+    """One run over one dataset folder. `time(name, call)` measures a step."""
+
+    inputs: Sequence[Path]
+    out: Path
+    settings: Settings
+    engine: Engine
+    reporter: Reporter
+    time: Any
+    seconds: dict[str, float]
+    failures: list[Failure] = field(default_factory=list)
+
+    def run(self, *, yes: bool, dry: bool = False) -> Summary:
+        """The whole build. Raises UsageError before anything is started, StoreError, ModelError."""
+        drafter = Drafter.of(self.settings)
+        backends = choose_backends(self.settings)
+        with Store(self.out / HOME) as store:
+            stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time)
+            found = self.time(
+                "identify", lambda: identify(self.inputs, self.out, self.settings, store, self.engine, self.reporter)
+            )
+            if dry:
+                return self._forecast(found, stages, store)
+            jobs = [Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings]
+            rate = clip_rate(self.settings, found)
+            stages.run(jobs)
+            self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
+            usable = [job for job in jobs if job.failure is None]
+            planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
+            drafts = self.time("draft", lambda: draft_all(planned, drafter, store))
+            _remember(store, self.settings, self.inputs)
+            return self._finish(found, planned, drafts, stages, rate, yes=yes)
+
+    def _finish(
+        self,
+        found: Identified,
+        planned: Sequence[PlannedJob],
+        drafts: Mapping[str, Caption],
+        stages: Stages,
+        rate: Fraction,
+        *,
+        yes: bool,
+    ) -> Summary:
+        wanted = [cut for entry in planned for cut in entry.planned.cuts if self._accepted(cut)]
+        summary = self._describe(found, planned, drafts, rate)
+        if not yes:
+            return replace(summary, review_needed=bool(summary.clips), seconds=dict(self.seconds))
+        outcome = self.time("write", lambda: self._write(planned, {cut.id for cut in wanted}, drafts, stages))
+        rows = stages.store.written()
+        failed = {failure.name for failure in outcome.failures}
+        ids = tuple(cut.id for cut in wanted if cut.id not in failed)
+        notes = tuple(f"{self.out / 'clips' / name}: not ours; a trainer may read it" for name in outcome.strangers)
+        return replace(
+            summary,
+            clips=tuple(replace(clip, written=clip.id in set(ids)) for clip in summary.clips),
+            written=ids,
+            fresh=outcome.fresh,
+            edited=outcome.edited,
+            removed=outcome.removed,
+            failures=summary.failures + outcome.failures,
+            repeated_frames=sum(rows[id_].repeated for id_ in ids if id_ in rows),
+            notes=summary.notes + notes,
+            seconds=dict(self.seconds),
+        )
+
+    def _write(self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages) -> Any:
+        from captioner.writing import ToWrite, write_dataset
+
+        wanted = []
+        for entry in planned:
+            cuts = tuple(cut for cut in entry.planned.cuts if cut.id in ids)
+            recording = entry.job.recording
+            picture = stages.result(entry.job, "picture", Picture) if recording.video is not None and cuts else None
+            wanted.append(ToWrite(recording, picture, cuts))
+        texts = {id_: drafts[id_].text for id_ in ids}
+        return write_dataset(wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter)
+
+    def _accepted(self, cut: Cut) -> bool:
+        return self.settings.include_doubted or not cut.all_doubts
+
+    def _describe(
+        self, found: Identified, planned: Sequence[PlannedJob], drafts: Mapping[str, Caption], rate: Fraction
+    ) -> Summary:
+        clips, held, lost, recordings = [], [], [], []
+        for entry in planned:
+            name, plan = entry.job.recording.name, entry.planned
+            recordings.append(
+                RecordingSummary(
+                    name, entry.job.recording.slug, plan.duration, plan.speech, plan.kept, plan.language, plan.speakers,
+                    len(plan.cuts),
+                )
+            )  # fmt: skip
+            for left in plan.left_out:
+                span = left.span
+                lost.append(Lost(name, span.start, span.end, left.speaker, left.text, left.reason, left.detail))
+            for cut in plan.cuts:
+                reasons = tuple(f"{doubt.reason}: {doubt.detail}" for doubt in cut.all_doubts)
+                caption = drafts[cut.id].text
+                span = cut.span
+                clips.append(
+                    ClipSummary(
+                        cut.id, name, span.start, span.end, cut.frames, cut.speaker, cut.text, caption, False, reasons
+                    )
+                )
+                if not self._accepted(cut):
+                    held.append(Held(cut.id, cut.text, reasons))
+        notes = tuple(f"{entry.name}: no speech found" for entry in recordings if not entry.speech)
+        return Summary(
+            out=str(self.out),
+            rate=str(rate),
+            recordings=tuple(recordings),
+            clips=tuple(clips),
+            held=tuple(held),
+            lost=tuple(lost),
+            passed=found.passed,
+            failures=tuple(self.failures),
+            notes=notes,
+        )
+
+    def _forecast(self, found: Identified, stages: Stages, store: Store) -> Summary:
+        from captioner.forecast import forecast
+
+        notes = forecast(found, stages, store, self.settings, clip_rate(self.settings, found))
+        return Summary(
+            out=str(self.out),
+            rate=str(clip_rate(self.settings, found)),
+            passed=found.passed,
+            failures=found.failures,
+            notes=tuple(notes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    job: Job
+    planned: Any
+    key: str
+
+
+def clip_rate(settings: Settings, found: Identified) -> Fraction:
+    """Frames a second of every clip."""
+    from captioner.cuts.frames import dataset_rate
+
+    if settings.fps != "auto":
+        try:
+            rate = Fraction(settings.fps)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 1 <= rate <= 240:
+            raise SettingsError(f"fps = {settings.fps!r}: give auto, or frames a second such as 24, 25 or 30")
+        return rate
+    return dataset_rate([None if r.video is None else r.video.rate for r in found.recordings])
+
+
+def plan_all(
+    jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction, reporter: Reporter
+) -> list[PlannedJob]:
+    """The Planned of every job, made where stale."""
+    from captioner.adopt import find_adopted
+    from captioner.planning import Planned, plan_key, plan_recording
+
+    planned = []
+    stale = 0
+    for job in jobs:
+        adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
+        key = plan_key(job, settings, rate, adopted)
+        value = stages.store.get(key, Planned) if key in stages.have else None
+        if value is None:
+            if not stale:
+                reporter.stage("plan", len(jobs), "files")
+            stale += 1
+            value = plan_recording(job, stages, settings, rate, adopted)
+            stages.store.put(key, "plan", value)
+            reporter.advance(1)
+        planned.append(PlannedJob(job, value, key))
+    return planned
+
+
+def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> dict[str, Caption]:
+    """A caption for every cut. Stored rows are replaced where the plan or the words around it changed."""
+    drafts: dict[str, Caption] = {}
+    known = {row.id: row for row in store.clips()}
+    drafted = json.loads(store.meta("drafted") or "{}")
+    now = {}
+    with store.transaction():
+        for entry in planned:
+            name = entry.job.recording.name
+            key = now[name] = key_of(entry.key, drafter.identity)
+            if drafted.get(name) == key and all(cut.id in known for cut in entry.planned.cuts):
+                drafts |= {cut.id: unpack(known[cut.id].draft, Caption) for cut in entry.planned.cuts}
+                continue
+            rows = []
+            for place, cut in enumerate(entry.planned.cuts):
+                caption = drafts[cut.id] = drafter.draft(cut, entry.planned.adopted_caption)
+                rows.append(ClipRow(cut.id, name, place, pack(cut), pack(caption), entry.planned.adopted_caption))
+            store.replace_clips(name, rows)
+        store.keep_only(now)
+        store.set_meta("drafted", json.dumps(now))
+    return drafts
+
+
+def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
+    """Draft every stored clip again and bring the written captions to it, without running a model.
+
+    Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
+    """
+    from captioner.writing import refresh_captions
+
+    drafter = Drafter.of(settings)
+    with Store(out / HOME) as store:
+        rows = store.clips()
+        if not rows:
+            raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
+        drafts = {}
+        by_recording: dict[str, list[ClipRow]] = {}
+        for row in rows:
+            caption = drafter.draft(unpack(row.cut, Cut), row.adopted)
+            drafts[row.id] = caption.text
+            by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
+        with store.transaction():
+            before = {id_: row.caption for id_, row in store.written().items()}
+            for name, entries in by_recording.items():
+                store.replace_clips(name, entries)
+            store.set_meta("drafted", "{}")
+            edited = refresh_captions(drafts, out / "clips", store)
+            _remember(store, settings, None)
+        changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)
+        return changed, edited
+
+
+def remembered(out: Path) -> dict[str, Any]:
+    """The settings that the last build of a dataset had. Raises UsageError where there was none."""
+    if not (out / HOME / "store.sqlite").exists():
+        raise UsageError(f"{out}: not a dataset of captioner (no {HOME} in it); give the OUT of a build")
+    with Store(out / HOME) as store:
+        settings: dict[str, Any] = json.loads(store.meta("settings") or "{}")
+        return settings
+
+
+def _remember(store: Store, settings: Settings, inputs: Sequence[Path] | None) -> None:
+    store.set_meta("settings", json.dumps(settings.model_dump(mode="json", exclude_defaults=True)))
+    if inputs is not None:
+        store.set_meta("inputs", json.dumps([str(path) for path in inputs]))

@@ -1,0 +1,132 @@
+"""From what was heard to where to cut: words, turns and activity of one recording become measured Cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts
+from captioner.cuts.frames import FrameRule
+from captioner.cuts.plan import PlanOptions, keep_whole, plan
+from captioner.models.voice.measured import VERSION as VOICE_VERSION
+from captioner.models.voice.measured import measure_scene, measure_voice
+from captioner.settings import Settings
+from captioner.speech.assign import assign
+from captioner.speech.correct import correct
+from captioner.speech.doubt import doubt_lines
+from captioner.speech.lines import LineOptions, segment
+from captioner.speech.regions import speech_regions
+from captioner.stages import Job, Stages
+from captioner.store import key_of
+from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Span, Tag, Transcript
+
+PLAN_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """All that is known of one recording's cuts; stored as one result."""
+
+    cuts: tuple[Cut, ...]
+    left_out: tuple[LeftOut, ...]
+    duration: float
+    """Seconds of sound."""
+    speech: float
+    """Seconds of words heard."""
+    kept: float
+    """Seconds of words that lie in cuts."""
+    language: str | None
+    speakers: int
+
+
+def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> FrameRule:
+    """The rule that holds for a recording: `durations` is for those without a picture."""
+    if settings.durations is not None and recording.video is None:
+        return FrameRule.durations(settings.durations, rate)
+    return FrameRule.parse(settings.frames, settings.min_frames, settings.max_frames)
+
+
+def plan_key(job: Job, settings: Settings, rate: Fraction, adopted: Adopted) -> str:
+    """The key of a recording's Planned."""
+    rule = frame_rule(settings, job.recording, rate)
+    kept = settings.keep_cuts
+    return key_of("plan", PLAN_VERSION, VOICE_VERSION, job.recording.slug, sorted(job.keys.items()), rate, rule, kept, adopted)
+
+
+def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
+    """Words to Lines to Cuts, measured."""
+    recording = job.recording
+    sound = stages.result(job, "sound", Sound)
+    activity = stages.result(job, "vad", Activity)
+    transcript = stages.result(job, "asr", Transcript)
+    diarization = stages.result(job, "diarizer", Diarization)
+    picture = stages.result(job, "picture", Picture) if recording.video is not None else None
+    turns = adopt_turns(adopted, diarization.turns)
+    regions = speech_regions(activity)
+    words = adopt_words(adopted, tuple(assign(correct(transcript.words, activity, regions), turns)))
+    lines = segment(words, turns, regions, LineOptions())
+    lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
+    start = max(0.0, recording.audio.offset)
+    end = sound.duration if picture is None else min(sound.duration, picture.end)
+    made = (keep_whole if settings.keep_cuts else plan)(
+        slug=recording.slug,
+        lines=lines,
+        words=words,
+        turns=turns,
+        activity=activity,
+        shots=() if picture is None else picture.shots,
+        start=start,
+        end=end,
+        rate=rate,
+        rule=frame_rule(settings, recording, rate),
+        options=PlanOptions(),
+    )
+    tags = stages.result(job, "tagger", tuple[Tag, ...]) if "tagger" in stages.backends else None
+    wave = stages.waveform(job)
+    hears = _hears(stages)
+    cuts = tuple(
+        adopted_doubts(adopted, _measure(cut, wave, regions, None if tags is None else _within(tags, cut.span), hears))
+        for cut in made.cuts
+    )
+    spoken = _seconds(lines)
+    kept = _seconds([line for cut in cuts for line in cut.lines])
+    speakers = len({turn.speaker for turn in turns})
+    return Planned(cuts, made.left_out, sound.duration, spoken, kept, transcript.language, speakers)
+
+
+def _hears(stages: Stages) -> frozenset[str]:
+    if "tagger" not in stages.backends:
+        return frozenset()
+    hears: frozenset[str] = stages.backends["tagger"].module.HEARS
+    return hears
+
+
+def _seconds(lines: Sequence[Line]) -> float:
+    return round(sum(word.span.duration for line in lines for word in line.words), 3)
+
+
+def _within(tags: Sequence[Tag], span: Span) -> list[Tag]:
+    """Tags of a cut, not of its file: those heard for 0.2 s and more inside it, cut to it."""
+    inside = []
+    for tag in tags:
+        if tag.span.overlap(span) >= 0.2:
+            part = Span.at(max(tag.span.start, span.start), min(tag.span.end, span.end))
+            inside.append(replace(tag, span=part))
+    return inside
+
+
+def _measure(
+    cut: Cut, wave: Any, regions: Sequence[Span], tags: Sequence[Tag] | None, hears: frozenset[str]
+) -> Cut:
+    span = cut.span
+    samples = wave.read(span.start, span.end)
+    speech = [
+        Span.at(max(region.start, span.start) - span.start, min(region.end, span.end) - span.start)
+        for region in regions
+        if region.overlap(span) > 0
+    ]
+    voice = measure_voice(samples, speech, sum(len(line.words) for line in cut.lines))
+    scene = measure_scene(samples, speech, tags=tags, hears=hears)
+    return replace(cut, voice=voice, scene=scene)

@@ -1,0 +1,86 @@
+"""Where the parts are put together: settings resolved, engine chosen, pipeline called. Used by Python and the CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner.errors import UsageError
+
+if TYPE_CHECKING:
+    from captioner.settings import Settings
+    from captioner.stages import Reporter
+    from captioner.summary import Summary
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def stage(self, name: str, total: float, unit: str) -> None:
+        pass
+
+    def advance(self, amount: float) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+def settings_of(
+    flags: Mapping[str, Any], *, config: str | Path | None = None, trainer: str | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Settings:  # fmt: skip
+    """The settings that hold. `base` (those of an earlier build) stands below all others but the defaults."""
+    from captioner.settings import FILE, resolve
+    from captioner.trainers import preset
+
+    file = Path(config) if config is not None else (Path(FILE) if Path(FILE).is_file() else None)
+    below = {**(base or {}), **(preset(trainer) if trainer else {})}
+    return resolve(flags=flags, file=file, preset=below)
+
+
+def default_out(first: Path) -> Path:
+    """`<input>_dataset` beside the input."""
+    resolved = first.resolve()
+    stem = resolved.stem if resolved.is_file() else resolved.name
+    return resolved.parent / f"{stem}_dataset"
+
+
+def build(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+    config: str | Path | None,
+    trainer: str | None,
+    reporter: Reporter | None,
+    settings: Mapping[str, Any],
+) -> Summary:
+    """See `captioner.build`."""
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    paths = [Path(entry) for entry in given]
+    if not paths:
+        raise UsageError("no input: give a file or a folder")
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+    resolved = settings_of(settings, config=config, trainer=trainer)
+    folder = Path(out) if out is not None else default_out(paths[0])
+
+    from captioner.engine.local import Local, Stopwatch
+    from captioner.pipeline import Build
+
+    watch = Stopwatch()
+    work = Build(paths, folder, resolved, Local(resolved.thread_count), reporter or Quiet(), watch.time, watch.seconds)
+    return work.run(yes=yes, dry=dry_run)
+
+
+def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """See `captioner.render`."""
+    from captioner.pipeline import remembered
+    from captioner.pipeline import render as run
+
+    folder = Path(out)
+    return run(folder, settings_of(settings, base=remembered(folder)))

@@ -1,0 +1,298 @@
+"""The stages that hear and see: each turns recordings into stored results, over whatever is stale, batch by batch.
+
+A stage's key is made from the recording's content, the backend with its version and options, and the keys of the
+stages before it. What a neighbour in the batch was does not enter: a result belongs to its own recording.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+from captioner.errors import CaptionerError, RecordingError, SettingsError, UsageError
+from captioner.models import registry
+from captioner.models.protocols import Listening, SpeakerHint
+from captioner.settings import Settings
+from captioner.store import Store, key_of
+from captioner.summary import Failure
+from captioner.types import Activity, Picture, Recording, Sound, Transcript
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SOUND_VERSION = "1"
+PICTURE_VERSION = "1"
+
+BATCH_SECONDS = 900.0
+"""Sound that one call gets. Long enough to fill every batch, short enough that a killed build loses little."""
+
+NOT_RESULTS = frozenset({"threads", "device", "batch_size"})
+"""Options that change how fast an answer comes, not the answer."""
+
+
+class Engine(Protocol):
+    """Where batches run; see `captioner.engine`."""
+
+    threads: int
+
+    def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]: ...
+
+    def each(
+        self, call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R | CaptionerError], None]
+    ) -> None: ...
+
+
+class Reporter(Protocol):
+    """Told what goes on; see `captioner.cli`."""
+
+    def stage(self, name: str, total: float, unit: str) -> None:
+        """A stage begins; `total` of `unit` lie before it."""
+
+    def advance(self, amount: float) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A chosen backend that is loaded when first needed."""
+
+    role: str
+    name: str
+    module: ModuleType
+    options: Any
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        values = dataclasses.asdict(self.options)
+        kept = tuple(sorted((name, repr(value)) for name, value in values.items() if name not in NOT_RESULTS))
+        extra = getattr(self.module, "fingerprint", None)
+        return (self.role, self.name, self.module.VERSION, kept, extra(self.options) if extra else None)
+
+    def load(self) -> Any:
+        return self.module.load(self.options)
+
+
+def choose_backends(settings: Settings) -> dict[str, Backend]:
+    """The backend of each role. Raises SettingsError for unknown names and options."""
+    common = {"threads": settings.thread_count, "language": settings.language}
+    asr = {"model": settings.model, "beam_size": settings.beam_size, "hotwords": read_glossary(settings.glossary)}
+    given: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
+        "vad": (settings.vad, {}, common),
+        "diarizer": (settings.diarizer, settings.diarizer_options, common),
+        "asr": (settings.asr, settings.asr_options, common | asr),
+        "tagger": (settings.tagger, settings.tagger_options, common),
+    }
+    chosen = {}
+    for role, (name, options, defaults) in given.items():
+        if role == "tagger" and name == "none":
+            continue
+        module = registry.backend_module(role, name)
+        known = {entry.name for entry in dataclasses.fields(module.Options)}
+        usable = {key: value for key, value in defaults.items() if key in known and value is not None}
+        chosen[role] = Backend(role, name, module, registry.make_options(module, usable | dict(options), role))
+    return chosen
+
+
+def read_glossary(path: str | None) -> tuple[str, ...] | None:
+    """Names and hot words, one a line; `#` starts a comment."""
+    if path is None:
+        return None
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--glossary {path}: cannot be read ({error}); give a text file, one name a line") from error
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#")) or None
+
+
+@dataclass(slots=True)
+class Job:
+    """A recording on its way through the stages. The one mutable thing here: stages note failures in it."""
+
+    recording: Recording
+    keys: dict[str, str]
+    seconds: float = 0.0
+    """Length of its sound, as far as known; for batches and progress."""
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Stages:
+    """Runs what is stale. `have` holds every key that is stored."""
+
+    settings: Settings
+    store: Store
+    engine: Engine
+    reporter: Reporter
+    backends: Mapping[str, Backend]
+    time: Callable[[str, Callable[[], Any]], Any]
+    have: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.have = self.store.keys()
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def keys(self, recording: Recording) -> dict[str, str]:
+        """Every stage's key for a recording."""
+        identity = {role: backend.identity for role, backend in self.backends.items()}
+        sound = key_of("sound", SOUND_VERSION, recording.content, recording.audio)
+        vad = key_of("vad", sound, identity["vad"])
+        hint = self.settings.speaker_bounds
+        # A backend that replays a user's files knows a recording by its name.
+        named = {role: recording.name if b.name in ("rttm", "ctm") else None for role, b in self.backends.items()}
+        keys = {
+            "sound": sound,
+            "vad": vad,
+            "diarizer": key_of("diarizer", sound, identity["diarizer"], hint, named["diarizer"]),
+            "asr": key_of("asr", vad, identity["asr"], self.settings.language, named["asr"]),
+        }
+        if recording.video is not None:
+            keys["picture"] = key_of("picture", PICTURE_VERSION, recording.content, recording.video)
+        if "tagger" in self.backends:
+            keys["tagger"] = key_of("tagger", sound, identity["tagger"])
+        return keys
+
+    def sound_file(self, job: Job) -> Path:
+        """The 16 kHz waveform, decoded once."""
+        return self.store.folder / "sound" / f"{job.keys['sound']}.s16"
+
+    def waveform(self, job: Job) -> Any:
+        from captioner.media.sound import PcmFile
+
+        return PcmFile(self.sound_file(job), name=job.recording.name)
+
+    # -- stages ------------------------------------------------------------------------------------------------------
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """All stages over all jobs; a job that fails is left out of the rest."""
+        for stage in (self.sound, self.picture, self.vad, self.diarizer, self.asr, self.tagger):
+            stage([job for job in jobs if job.failure is None])
+
+    def sound(self, jobs: Sequence[Job]) -> None:
+        from captioner.media.sound import decode_speech
+
+        self.sound_file_folder()
+
+        def decode(job: Job) -> Sound:
+            recording = job.recording
+            return decode_speech(Path(recording.path), recording.audio, recording.video, self.sound_file(job))
+
+        def stale(job: Job) -> bool:
+            return job.keys["sound"] not in self.have or not self.sound_file(job).exists()
+
+        self._each("sound", jobs, decode, stale)
+
+    def sound_file_folder(self) -> None:
+        (self.store.folder / "sound").mkdir(exist_ok=True)
+
+    def picture(self, jobs: Sequence[Job]) -> None:
+        from captioner.media.shots import watch
+
+        def look(job: Job) -> Picture:
+            assert job.recording.video is not None
+            return watch(Path(job.recording.path), job.recording.video)
+
+        with_picture = [job for job in jobs if job.recording.video is not None]
+        self._each("picture", with_picture, look, lambda job: job.keys["picture"] not in self.have)
+
+    def vad(self, jobs: Sequence[Job]) -> None:
+        self._batches("vad", jobs, lambda model, batch, step: model.listen(self._waves(batch), step))
+
+    def diarizer(self, jobs: Sequence[Job]) -> None:
+        hint = SpeakerHint(*self.settings.speaker_bounds)
+        self._batches("diarizer", jobs, lambda model, batch, step: model.diarize(self._waves(batch), hint, step))
+
+    def asr(self, jobs: Sequence[Job]) -> None:
+        from captioner.speech.regions import speech_regions
+
+        def listen(model: Any, batch: Sequence[Job], step: Callable[[float], None]) -> list[Transcript]:
+            asked = []
+            for job in batch:
+                activity = self.result(job, "vad", Activity)
+                asked.append(Listening(self.waveform(job), speech_regions(activity), self.settings.language))
+            answer: list[Transcript] = model.transcribe(asked, step)
+            return answer
+
+        self._batches("asr", jobs, listen)
+
+    def tagger(self, jobs: Sequence[Job]) -> None:
+        if "tagger" in self.backends:
+            self._batches("tagger", jobs, lambda model, batch, step: model.tag(self._waves(batch), step))
+
+    # -- how a stage runs --------------------------------------------------------------------------------------------
+
+    def result(self, job: Job, stage: str, kind: type[T]) -> T:
+        found = self.store.get(job.keys[stage], kind)
+        assert found is not None, f"{stage} of {job.recording.name} is missing"
+        return found
+
+    def _waves(self, jobs: Sequence[Job]) -> list[Any]:
+        return [self.waveform(job) for job in jobs]
+
+    def _each(
+        self, name: str, jobs: Sequence[Job], call: Callable[[Job], Any], stale: Callable[[Job], bool]
+    ) -> None:
+        todo = [job for job in jobs if stale(job) and not self._failed_before(job, name)]
+        if not todo:
+            return
+        self.reporter.stage(name, len(todo), "files")
+
+        def done(job: Job, answer: Any) -> None:
+            self._keep(job, name, answer)
+            self.reporter.advance(1)
+
+        self.time(name, lambda: self.engine.each(call, todo, done))
+
+    def _batches(
+        self, name: str, jobs: Sequence[Job], call: Callable[[Any, Sequence[Job], Callable[[float], None]], list[Any]]
+    ) -> None:
+        todo = [job for job in jobs if job.keys[name] not in self.have and not self._failed_before(job, name)]
+        if not todo:
+            return
+        self.reporter.stage(name, sum(job.seconds for job in todo), "seconds")
+        model = self.time(f"{name} load", self.backends[name].load)
+        for batch in batches(todo):
+            answers = self.time(
+                name, lambda b=batch: self.engine.batch(lambda part: call(model, part, self.reporter.advance), b)
+            )
+            with self.store.transaction():
+                for job, answer in zip(batch, answers, strict=True):
+                    self._keep(job, name, answer)
+
+    def _keep(self, job: Job, stage: str, answer: Any) -> None:
+        if isinstance(answer, UsageError):
+            raise answer
+        if isinstance(answer, CaptionerError):
+            job.failure = Failure(job.recording.name, type(answer).__name__, str(answer))
+            if isinstance(answer, RecordingError):  # the file's own fault, so it will fail again
+                self.store.put(self._failure_key(job, stage), "failure", job.failure)
+            return
+        self.store.put(job.keys[stage], stage, answer)
+        self.have.add(job.keys[stage])
+
+    def _failure_key(self, job: Job, stage: str) -> str:
+        return key_of("failure", job.keys[stage], job.recording.path)
+
+    def _failed_before(self, job: Job, stage: str) -> bool:
+        key = self._failure_key(job, stage)
+        if key in self.have:
+            job.failure = self.store.get(key, Failure)
+        return job.failure is not None
+
+
+def batches(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Jobs in order of length, `BATCH_SECONDS` of sound a batch; a longer recording is a batch of its own."""
+    groups: list[list[Job]] = []
+    room = 0.0
+    for job in sorted(jobs, key=lambda job: (job.seconds, job.recording.name)):
+        if not groups or job.seconds > room:
+            groups.append([])
+            room = BATCH_SECONDS
+        groups[-1].append(job)
+        room -= job.seconds
+    return groups

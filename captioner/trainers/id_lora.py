@@ -1,0 +1,6 @@
+"""ID-LoRA.
+
+Trained on 512x512, 121 frames at 25 a second; its captions are the tagged form.
+"""
+
+SETTINGS = {"frames": "121", "min_frames": 121, "max_frames": 121, "fps": "25", "size": "512x512", "template": "tags"}

@@ -1,0 +1,8 @@
+"""Lightricks' own LTX-2 trainer.
+
+Frame counts 8k+1; every clip is stored with its own rate, and only the first frames of a bucket are used, so any of
+24, 25 and 30 frames a second will do. Its captions are one paragraph of prose without labels, speech quoted exactly,
+absences stated.
+"""
+
+SETTINGS = {"frames": "8k+1", "fps": "auto", "template": "prose"}

@@ -1,0 +1,3 @@
+"""No trainer in mind: the defaults."""
+
+SETTINGS = {}

@@ -1,0 +1,7 @@
+"""SimpleTuner.
+
+One global `--framerate`, 25 by default, decides positions and sound; no resampling, so clips are made at 25. A caption
+with a line break is split and one part drawn at random: captions are one line.
+"""
+
+SETTINGS = {"frames": "8k+1", "fps": "25", "template": "default"}

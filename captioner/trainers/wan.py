@@ -1,0 +1,4 @@
+"""The Wan family, through musubi-tuner or ai-toolkit: 4k+1 frames at 16 a second.
+"""
+
+SETTINGS = {"frames": "4k+1", "min_frames": 33, "max_frames": 81, "fps": "16", "template": "default"}
