@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.drafting import Drafter
-from captioner.errors import SettingsError, UsageError
+from captioner.errors import RecordingError, SettingsError, UsageError
 from captioner.identify import Identified, identify
 from captioner.settings import Settings
 from captioner.stages import Engine, Job, Reporter, Stages, choose_backends
@@ -40,7 +40,7 @@ class Build:
         drafter = Drafter.of(self.settings)
         backends = choose_backends(self.settings)
         with Store(self.out / HOME) as store:
-            stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time)
+            stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time, self.seconds)
             found = self.time(
                 "identify", lambda: identify(self.inputs, self.out, self.settings, store, self.engine, self.reporter)
             )
@@ -49,9 +49,9 @@ class Build:
             jobs = [Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings]
             rate = clip_rate(self.settings, found)
             stages.run(jobs)
-            self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
             usable = [job for job in jobs if job.failure is None]
             planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
+            self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
             drafts = self.time("draft", lambda: draft_all(planned, drafter, store))
             _remember(store, self.settings, self.inputs)
             return self._finish(found, planned, drafts, stages, rate, yes=yes)
@@ -157,6 +157,8 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
+    """A recording with its plan, a `captioner.planning.Planned`, and the plan's key."""
+
     job: Job
     planned: Any
     key: str
@@ -180,23 +182,27 @@ def clip_rate(settings: Settings, found: Identified) -> Fraction:
 def plan_all(
     jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction, reporter: Reporter
 ) -> list[PlannedJob]:
-    """The Planned of every job, made where stale."""
+    """The Planned of every job, made where stale. A recording that cannot be planned fails alone."""
     from captioner.adopt import find_adopted
     from captioner.planning import Planned, plan_key, plan_recording
 
     planned = []
-    stale = 0
+    begun = False
     for job in jobs:
-        adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
-        key = plan_key(job, settings, rate, adopted)
-        value = stages.store.get(key, Planned) if key in stages.have else None
-        if value is None:
-            if not stale:
-                reporter.stage("plan", len(jobs), "files")
-            stale += 1
-            value = plan_recording(job, stages, settings, rate, adopted)
-            stages.store.put(key, "plan", value)
-            reporter.advance(1)
+        try:
+            adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
+            key = plan_key(job, settings, rate, adopted)
+            value = stages.store.get(key, Planned) if key in stages.have else None
+            if value is None:
+                if not begun:
+                    reporter.stage("plan", len(jobs), "files")
+                    begun = True
+                value = plan_recording(job, stages, settings, rate, adopted)
+                stages.store.put(key, "plan", value)
+                reporter.advance(1)
+        except RecordingError as error:
+            job.failure = Failure(job.recording.name, type(error).__name__, str(error))
+            continue
         planned.append(PlannedJob(job, value, key))
     return planned
 

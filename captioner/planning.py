@@ -39,6 +39,8 @@ class Planned:
     """Seconds of words that lie in cuts."""
     language: str | None
     speakers: int
+    adopted_caption: str | None = None
+    """The text of a caption that stood beside an already-cut source."""
 
 
 def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> FrameRule:
@@ -51,8 +53,8 @@ def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> Fram
 def plan_key(job: Job, settings: Settings, rate: Fraction, adopted: Adopted) -> str:
     """The key of a recording's Planned."""
     rule = frame_rule(settings, job.recording, rate)
-    kept = settings.keep_cuts
-    return key_of("plan", PLAN_VERSION, VOICE_VERSION, job.recording.slug, sorted(job.keys.items()), rate, rule, kept, adopted)
+    made_from = (job.recording.slug, sorted(job.keys.items()), rate, rule, settings.keep_cuts, adopted)
+    return key_of("plan", PLAN_VERSION, VOICE_VERSION, *made_from)
 
 
 def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
@@ -65,7 +67,8 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     picture = stages.result(job, "picture", Picture) if recording.video is not None else None
     turns = adopt_turns(adopted, diarization.turns)
     regions = speech_regions(activity)
-    words = adopt_words(adopted, tuple(assign(correct(transcript.words, activity, regions), turns)))
+    heard = correct(adopt_words(adopted, transcript.words), activity, regions)
+    words = tuple(assign(heard, turns))
     lines = segment(words, turns, regions, LineOptions())
     lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
     start = max(0.0, recording.audio.offset)
@@ -93,7 +96,8 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     spoken = _seconds(lines)
     kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})
-    return Planned(cuts, made.left_out, sound.duration, spoken, kept, transcript.language, speakers)
+    language = transcript.language
+    return Planned(cuts, made.left_out, sound.duration, spoken, kept, language, speakers, adopted.caption)
 
 
 def _hears(stages: Stages) -> frozenset[str]:

@@ -130,6 +130,8 @@ class Stages:
     reporter: Reporter
     backends: Mapping[str, Backend]
     time: Callable[[str, Callable[[], Any]], Any]
+    seconds: Mapping[str, float]
+    """Wall seconds of each stage so far, as `time` adds them up."""
     have: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -247,6 +249,13 @@ class Stages:
             self.reporter.advance(1)
 
         self.time(name, lambda: self.engine.each(call, todo, done))
+        self._remember_speed(name, todo)
+
+    def _remember_speed(self, name: str, jobs: Sequence[Job]) -> None:
+        """Seconds of sound a second, for the next forecast."""
+        amount, took = sum(job.seconds for job in jobs), self.seconds.get(name, 0.0)
+        if amount > 30 and took > 0:
+            self.store.set_meta(f"speed {name}", f"{amount / took:.3f}")
 
     def _batches(
         self, name: str, jobs: Sequence[Job], call: Callable[[Any, Sequence[Job], Callable[[float], None]], list[Any]]
@@ -263,6 +272,7 @@ class Stages:
             with self.store.transaction():
                 for job, answer in zip(batch, answers, strict=True):
                     self._keep(job, name, answer)
+        self._remember_speed(name, todo)
 
     def _keep(self, job: Job, stage: str, answer: Any) -> None:
         if isinstance(answer, UsageError):

@@ -162,3 +162,9 @@ def _listed(title: str, items: list[str], most: int) -> list[str]:
 def _clock(amount: float) -> str:
     minutes, rest = divmod(amount, 60)
     return f"{int(minutes)} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def forecast_text(summary: Summary) -> str:
+    """A dry run's answer for a person."""
+    lines = _listed("could not be used", [failure.text for failure in summary.failures], 20) + _passed(summary)
+    return "\n".join([*summary.notes, *lines])

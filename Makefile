@@ -1,0 +1,39 @@
+# Everything a fresh machine with Python 3.11 to 3.13 and make needs: each target sets itself up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all lint bench bench-quality bench-speed clean
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[offline,test]"
+	touch $@
+
+demo: $(VENV)/.ready  ## build a dataset from the sample clips
+	$(BIN)/captioner build sample_dataset/raw --trigger ema_voice --yes
+
+test: $(VENV)/.ready  ## the tests that every change must pass
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+
+test-all: $(VENV)/.ready  ## long fuzzing and full fault counts too
+	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+DATA ?= sample_dataset/truth
+
+bench-quality: $(VENV)/.ready  ## words, speakers and cuts against the truth
+	$(BIN)/python bench/quality.py $(DATA)
+
+bench-speed: $(VENV)/.ready  ## ratios of time and memory
+	$(BIN)/python bench/speed.py
+
+bench: bench-quality bench-speed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
