@@ -43,7 +43,7 @@ def imported(path: Path, *, late: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             if node.module == "captioner":
-                names |= {f"captioner.{alias.name}" for alias in node.names}
+                names |= {f"captioner.{alias.name}" for alias in node.names if not alias.name.startswith("__")}
     return names
 
 
