@@ -39,6 +39,7 @@ class Build:
         """The whole build. Raises UsageError before anything is started, StoreError, ModelError."""
         drafter = Drafter.of(self.settings)
         backends = choose_backends(self.settings)
+        check_rules(self.settings)
         with Store(self.out / HOME) as store:
             stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time, self.seconds)
             found = self.time(
@@ -164,17 +165,35 @@ class PlannedJob:
     key: str
 
 
+def check_rules(settings: Settings) -> None:
+    """Raises SettingsError where the frame rule, the lengths or the rate cannot be read: before anything is started."""
+    from captioner.cuts.frames import FrameRule
+
+    rate = wanted_rate(settings) or Fraction(25)
+    FrameRule.parse(settings.frames, settings.min_frames, settings.max_frames)
+    if settings.durations is not None:
+        FrameRule.durations(settings.durations, rate)
+
+
+def wanted_rate(settings: Settings) -> Fraction | None:
+    """The rate that the user asks for; None for `auto`."""
+    if settings.fps == "auto":
+        return None
+    try:
+        rate = Fraction(settings.fps)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 240:
+        raise SettingsError(f"fps = {settings.fps!r}: give auto, or frames a second such as 24, 25 or 30")
+    return rate
+
+
 def clip_rate(settings: Settings, found: Identified) -> Fraction:
     """Frames a second of every clip."""
     from captioner.cuts.frames import dataset_rate
 
-    if settings.fps != "auto":
-        try:
-            rate = Fraction(settings.fps)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 1 <= rate <= 240:
-            raise SettingsError(f"fps = {settings.fps!r}: give auto, or frames a second such as 24, 25 or 30")
+    rate = wanted_rate(settings)
+    if rate is not None:
         return rate
     return dataset_rate([None if r.video is None else r.video.rate for r in found.recordings])
 
