@@ -119,6 +119,13 @@ class Sound:
     """Largest absolute sample, 0 to 1 (may exceed 1 in float sources)."""
     level: float
     """RMS over the whole, dBFS; -inf for digital silence."""
+    holes: tuple[Span, ...] = ()
+    """Where packets are missing or damaged, so that nothing was decoded: silence keeps their place."""
+
+    @property
+    def lost(self) -> float:
+        """Seconds of the recording whose sound could not be decoded."""
+        return seconds(sum(hole.duration for hole in self.holes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,8 @@ def _add_video(out: Any, video: Video, codec: str) -> Any:
     if codec in ("mpeg2video", "mpeg1video", "mpeg4", "libvpx"):
         stream.bit_rate = 4_000_000
     stream.codec_context.time_base = _clock(video)
+    if out.format.name == "avi":
+        stream.codec_context.max_b_frames = 0
     stream.codec_context.sample_aspect_ratio = video.aspect
     if video.rotation:
         stream.set_display_rotation(-video.rotation)  # FFmpeg counts counterclockwise
