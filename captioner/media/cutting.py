@@ -1,0 +1,202 @@
+"""Writes the clips of one recording: each source is decoded once, forwards, for all its cuts.
+
+A clip is written aside and gets its name when it is whole; `check.check_clip` reads it back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from captioner.errors import Broken
+from captioner.media.clipfile import ClipFile, ClipSpec, Proof, write_wave
+from captioner.media.picture import Converter
+from captioner.media.showing import Shown, Stretch, clock_zero, grid_range, shown_frames
+from captioner.media.soundtrack import Track, stereo_blocks
+from captioner.types import Cut, Picture, Recording, cut_samples
+
+__all__ = ["VERSION", "ClipSpec", "Written", "write_clips"]
+
+VERSION = "1"
+"""Changes whenever the same cut of the same source would be written differently."""
+
+_NEIGHBOURS = 4
+"""Source frames around a cut that deinterlacing is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    id: str
+    """The cut's."""
+    path: Path
+    repeated: int
+    """Frames shown once more because the source had none for their place on the clip's grid."""
+    dropped: int
+    """Source frames between the clip's first and last picture that its grid has no place for."""
+    width: int | None
+    """Pixels; None for sound alone."""
+    height: int | None
+    proof: Proof
+    """What was fed to the encoders; let go of it when it is not needed."""
+
+
+def write_clips(
+    recording: Recording,
+    picture: Picture | None,
+    cuts: Sequence[Cut],
+    spec: ClipSpec,
+    folder: Path,
+    *,
+    on_clip: Callable[[Written], None] | None = None,
+    aside: Path | None = None,
+) -> list[Written]:
+    """Writes one file a cut into `folder`: `<cut id>.mp4`, or `.wav` without picture. In the order of `cuts`.
+
+    `aside`: a folder on the same file system where clips are made until they are whole; `folder` itself, under hidden
+    names, if not given. `on_clip` is called as each gets its name; `check_clip` then says whether it is what was asked
+    for. Raises MediaError where the source cannot be used or is shorter than a cut; nothing half-made is left then.
+    """
+    room = _Room(spec, folder, folder if aside is None else aside, on_clip)
+    for place in (room.folder, room.aside):
+        place.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(cuts, key=lambda cut: (cut_samples(cut.start, cut.frames, cut.rate)[0], cut.frames))
+    zero = clock_zero(recording)
+    with closing(stereo_blocks(recording, zero)) as blocks:
+        track = Track(blocks, recording.audio.rate, folded=recording.audio.channels > 2)
+        if recording.has_picture:
+            written = _write_pictures(recording, picture, ordered, zero, track, room)
+        else:
+            written = [_write_sound(cut, track, room) for cut in ordered]
+    by_id = {each.id: each for each in written}
+    return [by_id[cut.id] for cut in cuts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where the clips of one call are made and put."""
+
+    spec: ClipSpec
+    folder: Path
+    aside: Path
+    on_clip: Callable[[Written], None] | None
+
+    def draft(self, cut: Cut, suffix: str) -> Path:
+        return self.aside / f".{cut.id}.{uuid4().hex}{suffix}"
+
+    def keep(self, draft: Path, cut: Cut, proof: Proof, size: tuple[int, int] | None, counts: _Counts) -> Written:
+        """Gives a finished draft its name."""
+        final = self.folder / f"{cut.id}{draft.suffix}"
+        draft.replace(final)
+        width, height = size or (None, None)
+        written = Written(cut.id, final, counts.repeated, counts.dropped, width, height, proof)
+        if self.on_clip is not None:
+            self.on_clip(written)
+        return written
+
+
+@dataclass(slots=True)
+class _Counts:
+    repeated: int = 0
+    dropped: int = 0
+
+
+def _write_sound(cut: Cut, track: Track, room: _Room) -> Written:
+    draft = room.draft(cut, ".wav")
+    try:
+        proof = write_wave(draft, track.read(*cut_samples(cut.start, cut.frames, cut.rate)))
+        return room.keep(draft, cut, proof, None, _Counts())
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class _Clip:
+    """One cut while its pictures arrive."""
+
+    def __init__(self, cut: Cut, margin: Fraction) -> None:
+        self.cut = cut
+        self.counts = _Counts()
+        self.file: ClipFile | None = None
+        self._grid = range(cut.start, cut.start + cut.frames)
+        self._start, self._end = cut.start / cut.rate, (cut.start + cut.frames) / cut.rate
+        self.stretch = Stretch(self._start - margin, self._end + margin)
+        """The pictures that must be decoded for it."""
+
+    def wants(self, shown: Shown) -> int:
+        """How many frames of the clip show this picture; keeps count of what is repeated and left out."""
+        places = grid_range(shown.time, shown.until, self.cut.rate)
+        times = max(0, min(places.stop, self._grid.stop) - max(places.start, self._grid.start))
+        self.counts.repeated += max(0, times - 1)
+        self.counts.dropped += not places and self._start <= shown.time < self._end
+        return times
+
+    def begin(self, track: Track, size: tuple[int, int], room: _Room) -> ClipFile:
+        self.file = ClipFile(room.draft(self.cut, ".mp4"), self.cut.rate, size, room.spec)
+        self.file.sound(track.read(*cut_samples(self.cut.start, self.cut.frames, self.cut.rate)))
+        return self.file
+
+
+def _write_pictures(
+    recording: Recording, picture: Picture | None, cuts: Sequence[Cut], zero: Fraction, track: Track, room: _Room
+) -> list[Written]:
+    assert recording.video is not None
+    converter = Converter(recording.video, room.spec.size, room.aside, room.spec.threads)
+    margin = _NEIGHBOURS / recording.video.rate if recording.video.interlaced else Fraction(0)
+    clips = [_Clip(cut, margin) for cut in cuts]
+    unbegun, written = deque(clips), []
+    stretches = [clip.stretch for clip in clips]
+    try:
+        with closing(shown_frames(recording, picture, stretches, zero, room.spec.threads)) as source:
+            for clip, frame, times in _assigned(source, clips, converter):
+                while clip.file is None:  # in the order of their starts, as the sound is read
+                    unbegun.popleft().begin(track, converter.size, room)
+                clip.file.picture(frame, times)
+                if clip.file.frames == clip.cut.frames:
+                    written.append(_finished(clip, converter.size, room))
+        lacking = [clip.cut.id for clip in clips if clip.cut.id not in {each.id for each in written}]
+        if lacking:
+            raise Broken(f"{recording.name}: its picture ends before clip {lacking[0]} does; run again if it changed")
+    finally:
+        for clip in clips:
+            if clip.file is not None:
+                clip.file.abandon()
+    return written
+
+
+def _finished(clip: _Clip, size: tuple[int, int], room: _Room) -> Written:
+    assert clip.file is not None
+    proof = clip.file.close()
+    return room.keep(clip.file.path, clip.cut, proof, size, clip.counts)
+
+
+def _assigned(
+    source: Iterator[Shown], clips: Sequence[_Clip], converter: Converter
+) -> Iterator[tuple[_Clip, Any, int]]:
+    """(clip, finished picture, how many frames show it), in the order of the pictures."""
+    coming = deque(sorted(clips, key=lambda clip: clip.stretch.start))
+    active: list[_Clip] = []
+    uses: dict[int, list[tuple[_Clip, int]]] = {}
+    for number, shown in enumerate(source):
+        while coming and coming[0].stretch.start < shown.until:
+            active.append(coming.popleft())
+        active = [clip for clip in active if clip.stretch.end > shown.time]
+        here = [(clip, times) for clip in active if (times := clip.wants(shown))]
+        if converter.deinterlaces and (shown.jumped or not active):
+            yield from _handed(converter.drain(), uses)
+        if here or (active and converter.deinterlaces):
+            uses[number] = here
+            yield from _handed(converter.convert(shown.frame, number), uses)
+    yield from _handed(converter.drain(), uses)
+
+
+def _handed(
+    finished: Iterator[tuple[int, Any]], uses: dict[int, list[tuple[_Clip, int]]]
+) -> Iterator[tuple[_Clip, Any, int]]:
+    for number, frame in finished:
+        for clip, times in uses.pop(number):
+            yield clip, frame, times

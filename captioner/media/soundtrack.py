@@ -1,0 +1,141 @@
+"""The sound of a clip: 48 kHz stereo, from exactly the samples that its frames stand for.
+
+Everything lies on two fixed grids that begin at the recording's clock 0: the source's own rate, and 48 kHz. Sample j of
+the second is always the same function of the first, wherever a cut begins: a cut of the resampled recording, never a
+resampled cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.media.container import by_index, only, opened
+from captioner.media.timeline import audio_frames
+from captioner.types import CLIP_RATE, Recording
+
+Floats = NDArray[np.float32]
+
+_ZERO_CROSSINGS = 48
+_BETA = 9.0  # Kaiser: 90 dB down
+_ROLL = 0.965  # passband edge over the lower Nyquist frequency, at half power
+
+_HALF = 0.5**0.5
+_MIX: dict[str, tuple[float, float]] = {
+    "FL": (1.0, 0.0),
+    "FR": (0.0, 1.0),
+    "FC": (_HALF, _HALF),
+    "FLC": (1.0, 0.0),
+    "FRC": (0.0, 1.0),
+    "BL": (_HALF, 0.0),
+    "BR": (0.0, _HALF),
+    "SL": (_HALF, 0.0),
+    "SR": (0.0, _HALF),
+    "BC": (0.5, 0.5),
+    "LFE": (0.0, 0.0),
+}
+"""ITU-R BS.775: what each channel gives to left and right. The low-frequency effects stay out, as there."""
+
+
+def downmix(channels: Sequence[str]) -> Floats:
+    """float32 (channels, 2): the matrix that makes stereo of channels with these names (FFmpeg's: FL, FR, FC, LFE ...).
+
+    One channel goes to both sides as it is; two stay as they are; a channel without a known place goes to both at half.
+    """
+    if len(channels) == 1:
+        return np.ones((1, 2), dtype=np.float32)
+    if len(channels) == 2:
+        return np.eye(2, dtype=np.float32)
+    return np.array([_MIX.get(name, (0.5, 0.5)) for name in channels], dtype=np.float32)
+
+
+def quantise(samples: Floats) -> NDArray[np.int16]:
+    """int16 of float samples: 16-bit sources come back as they were; beyond full scale is held there; no dither."""
+    scaled = np.rint(samples.astype(np.float64) * 32768)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+@lru_cache(maxsize=4)
+def _taps(up: int, down: int) -> Floats:
+    from scipy.signal import firwin
+
+    wide = max(up, down)
+    taps = firwin(2 * _ZERO_CROSSINGS * wide + 1, _ROLL / wide, window=("kaiser", _BETA))
+    return np.asarray(taps, dtype=np.float32)
+
+
+class Track:
+    """One recording's sound as a 48 kHz stereo stream, read forwards.
+
+    `blocks` gives (index, samples): samples float32 (n, 2) at `rate`, the first of them the index-th of the
+    recording's clock (negative where sound starts before the picture), in order. What no block holds is silence.
+    `folded`: they were made of more than two channels.
+    """
+
+    def __init__(self, blocks: Iterable[tuple[int, Floats]], rate: int, folded: bool = False) -> None:
+        self._blocks: Iterator[tuple[int, Floats]] = iter(blocks)
+        self._folded = folded
+        common = gcd(rate, CLIP_RATE)
+        self._up, self._down = CLIP_RATE // common, rate // common
+        self._held: list[tuple[int, Floats]] = []
+
+    def read(self, first: int, count: int) -> Floats:
+        """float32 (count, 2): samples [first, first + count) at 48 kHz. `first` must not be lower than before.
+
+        A fold of more than two channels that passes full scale is turned down as a whole, by as much as it needs.
+        """
+        samples = self._at_48k(first, count)
+        if self._folded and count:
+            samples = samples / max(1.0, float(np.abs(samples).max()))
+        return samples
+
+    def _at_48k(self, first: int, count: int) -> Floats:
+        if self._up == self._down:
+            return self._native(first, count)
+        from scipy.signal import resample_poly
+
+        lead = ceil(_ZERO_CROSSINGS * max(self._up, self._down) / self._up / self._down) + 1
+        whole = first // self._up - lead  # a place where both grids have a sample, before anything the filter reaches
+        skip = first - whole * self._up
+        length = ceil((skip + count) * self._down / self._up) + lead * self._down
+        native = self._native(whole * self._down, length)
+        taps: Any = _taps(self._up, self._down)  # its stub knows no array of coefficients
+        made = resample_poly(native, self._up, self._down, axis=0, window=taps)
+        return np.ascontiguousarray(made[skip : skip + count], dtype=np.float32)
+
+    def _native(self, first: int, count: int) -> Floats:
+        while not self._held or self._held[-1][0] + len(self._held[-1][1]) < first + count:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            self._held.append(block)
+            if block[0] + len(block[1]) <= first:
+                self._held.clear()
+        self._held = [held for held in self._held if held[0] + len(held[1]) > first]
+        out = np.zeros((count, 2), dtype=np.float32)
+        for start, samples in self._held:
+            low, high = max(start, first), min(start + len(samples), first + count)
+            if low < high:
+                out[low - first : high - first] = samples[low - start : high - start]
+        return out
+
+
+def stereo_blocks(recording: Recording, zero: Fraction) -> Generator[tuple[int, Floats], None, None]:
+    """The whole audio stream for a `Track`: (index, float32 (n, 2)), at the stream's own rate.
+
+    `zero` is `clock_zero` of the recording. Raises Broken where the file cannot be read.
+    """
+    path = Path(recording.path)
+    with opened(path) as container:
+        stream = by_index(container, recording.audio.index, path)
+        only(container, stream)
+        matrix = downmix([channel.name for channel in stream.layout.channels])
+        for piece in audio_frames(container, stream, zero):
+            yield piece.start, piece.samples @ matrix
