@@ -169,9 +169,13 @@ def _write_pictures(
 
 
 def _finished(clip: _Clip, size: tuple[int, int], room: _Room) -> Written:
-    assert clip.file is not None
-    proof = clip.file.close()
-    return room.keep(clip.file.path, clip.cut, proof, size, clip.counts)
+    file, clip.file = clip.file, None  # with it go its encoders, which hold dozens of pictures
+    assert file is not None
+    try:
+        proof = file.close()
+        return room.keep(file.path, clip.cut, proof, size, clip.counts)
+    finally:
+        file.path.unlink(missing_ok=True)
 
 
 def _assigned(
