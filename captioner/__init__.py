@@ -1,4 +1,4 @@
-"""captioner: raw clips in, single-speaker clips and captions out, that an audio-video LoRA trainer really learns from."""
+"""Raw clips in; out come single-speaker clips and captions that an audio-video LoRA trainer really learns from."""
 
 from __future__ import annotations
 
@@ -47,5 +47,3 @@ def render(out: str | Path, **settings: Any) -> tuple[int, list[str]]:
     from captioner.run import render as run
 
     return run(out, settings)
-
-

@@ -57,7 +57,9 @@ def _text(path: Path, suffix: str) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFormat(f"{path.with_suffix(suffix)}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+        raise BadFormat(
+            f"{path.with_suffix(suffix)}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
+        ) from error
 
 
 def _is_labels(text: str) -> bool:

@@ -80,9 +80,13 @@ def _build_command(commands: Any) -> None:
     )
     build.add_argument("input", nargs="+", type=Path, help="files or folders; folders are walked deeply")
     build.add_argument("--out", type=Path, help="dataset folder (default: <input>_dataset beside the first input)")
-    build.add_argument("--yes", action="store_true", help="write without a review: every clip that nothing speaks against")
+    build.add_argument(
+        "--yes", action="store_true", help="write without a review: every clip that nothing speaks against"
+    )
     build.add_argument("--dry-run", action="store_true", help="say what would be done and roughly how long it takes")
-    build.add_argument("--for", dest="trainer", metavar="TRAINER", help=f"settings for a trainer: {', '.join(trainers())}")
+    build.add_argument(
+        "--for", dest="trainer", metavar="TRAINER", help=f"settings for a trainer: {', '.join(trainers())}"
+    )
     build.add_argument("--config", type=Path, help="settings file (default: captioner.yaml in this folder, if there)")
     build.add_argument("--json", action="store_true", help="print the summary as JSON")
     build.add_argument("--strict", action="store_true", help="exit with 5 where a recording could not be used")
@@ -91,7 +95,9 @@ def _build_command(commands: Any) -> None:
 
 
 def _render_command(commands: Any) -> None:
-    render = commands.add_parser("render", help="write all captions again after a template or trigger change; no model runs")
+    render = commands.add_parser(
+        "render", help="write all captions again after a template or trigger change; no model runs"
+    )
     render.add_argument("out", type=Path, help="dataset folder of an earlier build")
     _setting_flags(render, groups={"captions"})
     render.set_defaults(run=_render)
@@ -130,7 +136,9 @@ def _init(given: argparse.Namespace) -> int:
     try:
         given.file.write_text(commented_file(), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{given.file}: cannot be written ({error.strerror}); give a path in a folder of yours") from error
+        raise UsageError(
+            f"{given.file}: cannot be written ({error.strerror}); give a path in a folder of yours"
+        ) from error
     print(f"{given.file} written; set the trigger in it")
     return OK
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from captioner.captions.adopt import adopt_caption
 from captioner.captions.compose import CaptionSettings, compose
@@ -29,8 +30,8 @@ class Drafter:
         """Raises UsageError without a trigger, TemplateError where the template cannot be used."""
         if not settings.trigger.strip():
             raise UsageError(
-                "no trigger: training ties voice and look to one word, and without it in every caption the model cannot "
-                "tell your subject from everybody else; give --trigger ema_voice, or set it in captioner.yaml"
+                "no trigger: training ties voice and look to one word, and without it in every caption the "
+                "model cannot tell your subject from others; give --trigger ema_voice, or set it in captioner.yaml"
             )
         text, origin = find_template(settings.template)
         template = parse_template(text, origin)
@@ -41,11 +42,22 @@ class Drafter:
             visual=settings.visual,
             subjects={name: entry.subject for name, entry in settings.speakers.items() if entry.subject},
             triggers={name: entry.trigger for name, entry in settings.speakers.items() if entry.trigger},
+            answers=dict(settings.answers),
         )
         identity = key_of(DRAFT_VERSION, text, captions)
         return cls(template, captions, identity)
 
     def draft(self, cut: Cut, adopted: str | None) -> Caption:
         """The caption of a cut; `adopted` is the text that stood beside an already-cut source."""
-        drafted = compose(cut, self.captions, self.template)
+        drafted = compose(cut, self._of(cut), self.template)
         return drafted if adopted is None else adopt_caption(adopted, drafted)
+
+    def _of(self, cut: Cut) -> CaptionSettings:
+        """What holds for the cut's speaker: said of `slug/SPEAKER_00`, else of `SPEAKER_00` in every recording."""
+        own = f"{cut.slug}/{cut.speaker}"
+
+        def narrowed(known: Mapping[str, str]) -> Mapping[str, str]:
+            return {**known, str(cut.speaker): known[own]} if own in known else known
+
+        captions = self.captions
+        return replace(captions, subjects=narrowed(captions.subjects), triggers=narrowed(captions.triggers))

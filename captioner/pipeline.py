@@ -47,7 +47,10 @@ class Build:
             )
             if dry:
                 return self._forecast(found, stages, store)
-            jobs = [Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings]
+            jobs = [
+                Job(recording, stages.keys(recording), recording.audio.duration or 0.0)
+                for recording in found.recordings
+            ]
             rate = clip_rate(self.settings, found)
             stages.run(jobs)
             usable = [job for job in jobs if job.failure is None]
@@ -89,7 +92,9 @@ class Build:
             seconds=dict(self.seconds),
         )
 
-    def _write(self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages) -> Any:
+    def _write(
+        self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages
+    ) -> Any:
         from captioner.writing import ToWrite, write_dataset
 
         wanted = []

@@ -121,9 +121,7 @@ def _within(tags: Sequence[Tag], span: Span) -> list[Tag]:
     return inside
 
 
-def _measure(
-    cut: Cut, wave: Any, regions: Sequence[Span], tags: Sequence[Tag] | None, hears: frozenset[str]
-) -> Cut:
+def _measure(cut: Cut, wave: Any, regions: Sequence[Span], tags: Sequence[Tag] | None, hears: frozenset[str]) -> Cut:
     span = cut.span
     samples = wave.read(span.start, span.end)
     speech = [

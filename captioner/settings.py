@@ -54,9 +54,15 @@ class Settings(BaseModel):
         "default", "Caption template: default, prose, tags, plain, or the path of your own YAML file.", "captions"
     )
     speakers: Mapping[str, SpeakerSettings] = _setting(
-        {}, "Per speaker, by the name that the summary shows: {SPEAKER_00: {trigger: ema, subject: a woman}}.",
-        "captions", None,
-    )  # fmt: skip
+        {},
+        "Per speaker, as the summary shows them: {take1/SPEAKER_00: {trigger: ema, subject: a woman}}. A name without "
+        "a recording holds in all of them.",
+        "captions",
+        None,
+    )
+    answers: Mapping[str, str] = _setting(
+        {}, "Fields that your template asks a person for: {mood: tense}.", "captions", None
+    )
     # clips
     frames: str = _setting(
         "8k+1", "Allowed frame counts: 8k+1 (LTX), 4k+1 (Wan), any, or a list such as 49,73,97.", "clips"
@@ -67,14 +73,16 @@ class Settings(BaseModel):
         None, "Allowed lengths of clips from audio-only sources, seconds: 2,4,8. Default: as `frames`.", "clips"
     )
     fps: str = _setting(
-        "auto", "Frames a second of every clip: auto (24, 25 or 30 as the sources are; a mixture becomes 25), or a number.",
+        "auto", "Frames a second of clips: auto (24, 25 or 30 as the sources are; a mixture becomes 25) or a number.",
         "clips",
     )  # fmt: skip
     size: str | None = _setting(
-        None, "WIDTHxHEIGHT to scale and crop to, multiples of 32. Default: the source's own, cropped to multiples of 32.",
+        None, "WIDTHxHEIGHT to scale and crop to, multiples of 32. Default: the source's, cropped to multiples of 32.",
         "clips",
     )  # fmt: skip
-    audio_codec: Literal["aac", "pcm"] = _setting("aac", "Sound of .mp4 clips: aac, or pcm (exact to the sample).", "clips")
+    audio_codec: Literal["aac", "pcm"] = _setting(
+        "aac", "Sound of .mp4 clips: aac, or pcm (exact to the sample).", "clips"
+    )
     crf: Annotated[int, Field(ge=0, le=51)] = _setting(16, "H.264 quality, lower is better and larger.", "clips")
     preset: str = _setting("fast", "H.264 speed: ultrafast ... veryslow.", "clips")
     keep_cuts: bool = _setting(
@@ -87,17 +95,19 @@ class Settings(BaseModel):
     )
     rehash: bool = _setting(False, "Read every file again instead of trusting size and time.", "input")
     # speech
-    language: str | None = _setting(None, "Language spoken, ISO 639-1 such as en. Default: detected for each file.", "speech")
+    language: str | None = _setting(
+        None, "Language spoken, ISO 639-1 such as en. Default: detected for each file.", "speech"
+    )
     num_speakers: str | None = _setting(
         None, "How many people speak in each file: N or MIN-MAX. Default: decided by voice.", "speech", "speakers"
     )
-    diarizer: str = _setting("embedded", "Who speaks when: embedded, rttm (your own files), pyannote (gpu extra).", "speech")
+    diarizer: str = _setting(
+        "embedded", "Who speaks when: embedded, rttm (your own files), pyannote (gpu extra).", "speech"
+    )
     diarizer_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     asr: str = _setting("faster_whisper", "What is said: faster_whisper, ctm (your own words).", "speech")
     asr_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
-    model: str | None = _setting(
-        None, "Whisper model: tiny ... large-v3-turbo, or a folder. Default: base.", "speech"
-    )
+    model: str | None = _setting(None, "Whisper model: tiny ... large-v3-turbo, or a folder. Default: base.", "speech")
     beam_size: Annotated[int, Field(ge=1)] = _setting(5, "Beams of the transcriber.", "speech")
     glossary: str | None = _setting(
         None, "File of names and hot words, one a line, that help the transcriber.", "speech"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
@@ -42,7 +43,11 @@ class Engine(Protocol):
     def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]: ...
 
     def each(
-        self, call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R | CaptionerError], None]
+        self,
+        call: Callable[[T], R],
+        items: Sequence[T],
+        done: Callable[[T, R | CaptionerError], None],
+        tick: Callable[[], None] | None = None,
     ) -> None: ...
 
 
@@ -105,7 +110,9 @@ def read_glossary(path: str | None) -> tuple[str, ...] | None:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--glossary {path}: cannot be read ({error}); give a text file, one name a line") from error
+        raise SettingsError(
+            f"--glossary {path}: cannot be read ({error}); give a text file, one name a line"
+        ) from error
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#")) or None
 
 
@@ -236,9 +243,7 @@ class Stages:
     def _waves(self, jobs: Sequence[Job]) -> list[Any]:
         return [self.waveform(job) for job in jobs]
 
-    def _each(
-        self, name: str, jobs: Sequence[Job], call: Callable[[Job], Any], stale: Callable[[Job], bool]
-    ) -> None:
+    def _each(self, name: str, jobs: Sequence[Job], call: Callable[[Job], Any], stale: Callable[[Job], bool]) -> None:
         todo = [job for job in jobs if stale(job) and not self._failed_before(job, name)]
         if not todo:
             return
@@ -250,6 +255,9 @@ class Stages:
 
         self.time(name, lambda: self.engine.each(call, todo, done))
         self._remember_speed(name, todo)
+
+    def _call(self, call: Callable[..., list[Any]], model: Any, part: Sequence[Job]) -> list[Any]:
+        return call(model, part, self.reporter.advance)
 
     def _remember_speed(self, name: str, jobs: Sequence[Job]) -> None:
         """Seconds of sound a second, for the next forecast."""
@@ -266,9 +274,7 @@ class Stages:
         self.reporter.stage(name, sum(job.seconds for job in todo), "seconds")
         model = self.time(f"{name} load", self.backends[name].load)
         for batch in batches(todo):
-            answers = self.time(
-                name, lambda b=batch: self.engine.batch(lambda part: call(model, part, self.reporter.advance), b)
-            )
+            answers = self.time(name, partial(self.engine.batch, partial(self._call, call, model), batch))
             with self.store.transaction():
                 for job, answer in zip(batch, answers, strict=True):
                     self._keep(job, name, answer)

@@ -64,7 +64,9 @@ def unpack(data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(zlib.decompress(data), type=kind, dec_hook=_rich)
     except (zlib.error, msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"a stored {kind.__name__} cannot be read ({error}); delete OUT/.captioner and build again")
+        raise StoreError(
+            f"a stored {kind.__name__} cannot be read ({error}); delete OUT/.captioner and build again"
+        ) from error
 
 
 def key_of(*parts: object) -> str:

@@ -119,7 +119,8 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
     if summary.speech:
         share = 100 * summary.kept / summary.speech
         lines.append(
-            f"{_clock(summary.kept)} of {_clock(summary.speech)} of speech kept ({share:.0f} %) in {len(summary.clips)} clips"
+            f"{_clock(summary.kept)} of {_clock(summary.speech)} of speech kept ({share:.0f} %) "
+            f"in {len(summary.clips)} clips"
         )
     reasons: Counter[str] = Counter()
     for lost in summary.lost:

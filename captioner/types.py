@@ -285,7 +285,7 @@ class Cut:
 
     @property
     def span(self) -> Span:
-        return Span.at(self.start / self.rate, (self.start + self.frames) / self.rate)
+        return Span.at(float(self.start / self.rate), float((self.start + self.frames) / self.rate))
 
     @property
     def speaker(self) -> str | None:

@@ -6,12 +6,12 @@ changed is theirs and stays.
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from captioner.errors import CaptionerError, ClipMismatch
+from captioner.errors import CaptionerError, ClipMismatch, MediaError
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
@@ -20,6 +20,9 @@ from captioner.stages import Engine, Reporter
 from captioner.store import Store, WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
+
+LEAST_SHARED = 8
+"""Cuts below which one recording is not shared: every worker decodes from its beginning or seeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def write_dataset(
     spec = clip_spec(settings, engine.threads, len(wanted))
     written = store.written()
     todo = [_stale(entry, written, spec, clips) for entry in wanted]
-    fresh, failures = _encode([entry for entry in todo if entry.cuts], captions, clips, aside, spec, store, engine, reporter)
+    desk = _Desk(captions, clips, aside, spec, written)
+    fresh, failures = _encode([entry for entry in todo if entry.cuts], desk, store, engine, reporter)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
     edited = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
@@ -101,65 +105,91 @@ def _stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, cl
     return ToWrite(entry.recording, entry.picture, tuple(cut for cut in entry.cuts if not stands(cut)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where the clips of one run are made, checked and put; shared by the workers."""
+
+    captions: Mapping[str, str]
+    clips: Path
+    aside: Path
+    spec: ClipSpec
+    before: Mapping[str, WrittenRow]
+    finished: deque[WrittenRow] = field(default_factory=deque)
+    """Rows for the store, which only the caller's thread writes."""
+    failures: deque[Failure] = field(default_factory=deque)
+
+    def make(self, entry: ToWrite) -> None:
+        """Write, check and publish; a cut that fails is found by halving and costs nobody else."""
+        done: set[str] = set()
+        by_id = {cut.id: cut for cut in entry.cuts}
+
+        def publish(clip: Written) -> None:
+            done.add(clip.id)
+            self._publish(clip, by_id[clip.id], entry.recording)
+
+        try:
+            write_clips(entry.recording, entry.picture, entry.cuts, self.spec, self.aside, on_clip=publish)
+        except MediaError as error:
+            left = tuple(cut for cut in entry.cuts if cut.id not in done)
+            if len(left) == 1:
+                self.failures.append(Failure(left[0].id, type(error).__name__, str(error)))
+                return
+            for part in (left[: len(left) // 2], left[len(left) // 2 :]):
+                self.make(replace(entry, cuts=part))
+
+    def _publish(self, clip: Written, cut: Cut, recording: Recording) -> None:
+        try:
+            check_clip(clip.path, cut, self.spec, has_picture=recording.has_picture, proof=clip.proof)
+        except ClipMismatch as error:
+            clip.path.unlink(missing_ok=True)
+            self.failures.append(Failure(clip.id, type(error).__name__, str(error)))
+            return
+        caption, media = self.captions[clip.id], self.clips / clip.path.name
+        text = self.clips / f"{clip.id}.txt"
+        known = self.before.get(clip.id)
+        if known is None or not _edited(text, known.caption):
+            write_text(text, caption, self.aside)
+        else:
+            caption = known.caption  # so that the text on disk still counts as a person's
+        clip.path.replace(media)
+        stat = media.stat()
+        key = clip_key(cut, recording, self.spec)
+        self.finished.append(
+            WrittenRow(clip.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, clip.repeated)
+        )
+
+
 def _encode(
-    todo: Sequence[ToWrite],
-    captions: Mapping[str, str],
-    clips: Path,
-    aside: Path,
-    spec: ClipSpec,
-    store: Store,
-    engine: Engine,
-    reporter: Reporter,
+    todo: Sequence[ToWrite], desk: _Desk, store: Store, engine: Engine, reporter: Reporter
 ) -> tuple[list[str], list[Failure]]:
     fresh: list[str] = []
-    failures: list[Failure] = []
-    if not todo:
-        return fresh, failures
-    reporter.stage("write", sum(len(entry.cuts) for entry in todo), "clips")
+    if todo:
+        reporter.stage("write", sum(len(entry.cuts) for entry in todo), "clips")
 
-    def make(entry: ToWrite) -> list[Written | CaptionerError]:
-        made = []
-        by_id = {cut.id: cut for cut in entry.cuts}
-        for clip in write_clips(entry.recording, entry.picture, entry.cuts, spec, aside):
-            made.append(_checked(clip, by_id[clip.id], spec, entry.recording.has_picture))
-        return made
+    def collect() -> None:
+        with store.transaction():
+            while desk.finished:
+                row = desk.finished.popleft()
+                store.set_written(row)
+                fresh.append(row.id)
+                reporter.advance(1)
 
-    def done(entry: ToWrite, answer: list[Written | CaptionerError] | CaptionerError) -> None:
+    def done(entry: ToWrite, answer: CaptionerError | None) -> None:
         if isinstance(answer, CaptionerError):
-            failures.extend(Failure(cut.id, type(answer).__name__, str(answer)) for cut in entry.cuts)
-            reporter.advance(len(entry.cuts))
-            return
-        by_id = {cut.id: cut for cut in entry.cuts}
-        for cut, clip in zip(entry.cuts, answer, strict=True):
-            if isinstance(clip, CaptionerError):
-                failures.append(Failure(cut.id, type(clip).__name__, str(clip)))
-            else:
-                key = clip_key(by_id[clip.id], entry.recording, spec)
-                _publish(clip, key, captions[clip.id], clips, store)
-                fresh.append(clip.id)
-            reporter.advance(1)
+            desk.failures.extend(Failure(cut.id, type(answer).__name__, str(answer)) for cut in entry.cuts)
 
-    engine.each(make, todo, done)
-    return fresh, failures
-
-
-def _checked(clip: Written, cut: Cut, spec: ClipSpec, has_picture: bool) -> Written | CaptionerError:
+    parts = [part for entry in todo for part in _parts(entry, engine.threads)]
     try:
-        check_clip(clip.path, cut, spec, has_picture=has_picture, proof=clip.proof)
-    except ClipMismatch as error:
-        clip.path.unlink(missing_ok=True)
-        return error
-    return clip
+        engine.each(desk.make, parts, done, collect)
+    finally:
+        collect()
+    return fresh, list(desk.failures)
 
 
-def _publish(clip: Written, key: str, caption: str, clips: Path, store: Store) -> None:
-    media, text = clips / clip.path.name, clips / f"{clip.id}.txt"
-    before = store.written().get(clip.id) if text.exists() else None
-    if not text.exists() or (before is not None and not _edited(text, before.caption)):
-        write_text(text, caption, store.folder)
-    os.replace(clip.path, media)
-    stat = media.stat()
-    store.set_written(WrittenRow(clip.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, clip.repeated))
+def _parts(entry: ToWrite, workers: int) -> list[ToWrite]:
+    """A recording with many cuts is shared by all workers, each of which decodes its own stretch of it."""
+    size = max(LEAST_SHARED, -(-len(entry.cuts) // workers))
+    return [replace(entry, cuts=entry.cuts[at : at + size]) for at in range(0, len(entry.cuts), size)]
 
 
 def refresh_captions(captions: Mapping[str, str], clips: Path, store: Store) -> list[str]:
@@ -189,7 +219,7 @@ def _remove(ids: Iterable[str], clips: Path, replaced: Path, store: Store) -> li
         text = clips / f"{id_}.txt"
         if _edited(text, rows[id_].caption):
             replaced.mkdir(exist_ok=True)
-            os.replace(text, replaced / text.name)
+            text.replace(replaced / text.name)
         text.unlink(missing_ok=True)
         (clips / rows[id_].media).unlink(missing_ok=True)
     store.unset_written(gone)
@@ -209,4 +239,4 @@ def write_text(path: Path, text: str, aside: Path) -> None:
     """UTF-8 without BOM, written in the folder `aside` and then renamed, so that `path` is never half a caption."""
     scratch = aside / path.name
     scratch.write_bytes(f"{text}\n".encode())
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -31,7 +31,9 @@ def test_later_layers_win(tmp_path: Path) -> None:
 
 
 def test_environment_keeps_text_as_text() -> None:
-    made = resolve(flags={}, environment={"CAPTIONER_FPS": "24", "CAPTIONER_TRIGGER": "on", "CAPTIONER_KEEP_CUTS": "true"})
+    made = resolve(
+        flags={}, environment={"CAPTIONER_FPS": "24", "CAPTIONER_TRIGGER": "on", "CAPTIONER_KEEP_CUTS": "true"}
+    )
     assert (made.fps, made.trigger, made.keep_cuts) == ("24", "on", True)
 
 

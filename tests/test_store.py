@@ -95,7 +95,8 @@ def test_written_rows(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    hold = f"from captioner.store import Store; from pathlib import Path; Store(Path({str(tmp_path)!r})); print('held', flush=True); input()"
+    opened = f"from captioner.store import Store; from pathlib import Path; Store(Path({str(tmp_path)!r}))"
+    hold = f"{opened}; print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"

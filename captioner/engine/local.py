@@ -13,6 +13,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+TICK = 0.25
+"""Seconds between two calls of `tick`."""
+
+
 class Local:
     """Batches one after the other, single items on `threads` threads."""
 
@@ -37,9 +41,14 @@ class Local:
         return self.batch(call, items[:middle]) + self.batch(call, items[middle:])
 
     def each(
-        self, call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R | CaptionerError], None]
+        self,
+        call: Callable[[T], R],
+        items: Sequence[T],
+        done: Callable[[T, R | CaptionerError], None],
+        tick: Callable[[], None] | None = None,
     ) -> None:
-        """`call` on every item in any order; `done` is called here, in the caller's thread, as each is finished."""
+        """`call` on every item in any order; `done` is called here, in the caller's thread, as each is finished, and
+        `tick` a few times a second while they run."""
         with ThreadPoolExecutor(self.threads, thread_name_prefix="captioner") as pool:
             waiting: dict[Future[R], T] = {}
             queue = list(reversed(items))
@@ -48,8 +57,13 @@ class Local:
                     while queue and len(waiting) < 2 * self.threads:
                         item = queue.pop()
                         waiting[pool.submit(call, item)] = item
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                        done(waiting.pop(future), _outcome(future))
+                    finished = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
+                    if tick is not None:
+                        tick()
+                    for future in finished:
+                        item = waiting.pop(future)
+                        outcome: R | CaptionerError = _outcome(future)
+                        done(item, outcome)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -47,7 +47,7 @@ def _middle(word: Word) -> float:
 def _pairs(written: Sequence[str], heard: Sequence[str]) -> dict[int, int]:
     """Place of each written word -> place of the heard one."""
     matcher = difflib.SequenceMatcher(None, [bare(t) for t in written], [bare(t) for t in heard], autojunk=False)
-    pairs = {}
+    pairs: dict[int, int] = {}
     for kind, start, end, other, last in matcher.get_opcodes():
         if kind == "equal" or (kind == "replace" and end - start == last - other):
             pairs |= dict(zip(range(start, end), range(other, last), strict=True))

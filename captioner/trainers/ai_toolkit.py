@@ -5,4 +5,6 @@ clip's rate is the dataset's `fps`. At 25 frames a second its float arithmetic d
 those counts are not made.
 """
 
-SETTINGS = {"frames": "49,65,73,81,89,97,105,121", "fps": "auto", "template": "default"}
+from typing import Any
+
+SETTINGS: dict[str, Any] = {"frames": "49,65,73,81,89,97,105,121", "fps": "auto", "template": "default"}

@@ -5,4 +5,6 @@ Frame counts 8k+1; every clip is stored with its own rate, and only the first fr
 absences stated.
 """
 
-SETTINGS = {"frames": "8k+1", "fps": "auto", "template": "prose"}
+from typing import Any
+
+SETTINGS: dict[str, Any] = {"frames": "8k+1", "fps": "auto", "template": "prose"}

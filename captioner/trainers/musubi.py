@@ -4,4 +4,6 @@
 the sound of a clip longer than its target is squeezed into it: one dataset block a frame count.
 """
 
-SETTINGS = {"frames": "8k+1", "fps": "25", "template": "default"}
+from typing import Any
+
+SETTINGS: dict[str, Any] = {"frames": "8k+1", "fps": "25", "template": "default"}

@@ -1,3 +1,5 @@
 """No trainer in mind: the defaults."""
 
-SETTINGS = {}
+from typing import Any
+
+SETTINGS: dict[str, Any] = {}

@@ -4,4 +4,6 @@ One global `--framerate`, 25 by default, decides positions and sound; no resampl
 with a line break is split and one part drawn at random: captions are one line.
 """
 
-SETTINGS = {"frames": "8k+1", "fps": "25", "template": "default"}
+from typing import Any
+
+SETTINGS: dict[str, Any] = {"frames": "8k+1", "fps": "25", "template": "default"}
