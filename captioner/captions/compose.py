@@ -1,0 +1,17 @@
+"""A Cut and what a person says of it, in a dialect: its Caption."""
+
+from __future__ import annotations
+
+from captioner.captions.fields import FIELDS, CaptionSettings
+from captioner.captions.template import Template, render
+from captioner.captions.text import phrase
+from captioner.types import Caption, Cut
+
+__all__ = ["CaptionSettings", "compose"]
+
+
+def compose(cut: Cut, settings: CaptionSettings, template: Template) -> Caption:
+    """Raises TemplateError where the trigger is empty."""
+    asked = {ask.name: phrase(settings.answers.get(ask.name, ask.default or "")) for ask in template.asks}
+    measured = {name: made(cut, settings) for name, made in FIELDS.items()}
+    return render(template, {**measured, **asked})

@@ -1,0 +1,282 @@
+"""Fields, composed captions, and captions that are adopted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.captions import fields
+from captioner.captions.adopt import adopt_caption, spoken_in
+from captioner.captions.compose import CaptionSettings, compose
+from captioner.captions.template import parse_template
+from captioner.captions.text import one_line, phrase, spoken
+from captioner.errors import TemplateError
+from captioner.templates_io import find_template, shipped_templates
+from captioner.types import Caption, Cut, Line, Scene, Span, Voice, Word
+from tests.goldens.make_captions import golden, lines
+
+TEMPLATES = {name: parse_template(*find_template(name)) for name in shipped_templates()}
+EMA = CaptionSettings("ema_voice", subject="a young woman", place="in a quiet indoor room")
+GENTLE = Voice(level=-45.0, pitch=190.0, pitch_spread=5.0, rate=3.0)
+ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False)
+
+
+def cut(text: str, voice: Voice = GENTLE, scene: Scene = ROOM, speaker: str | None = "SPEAKER_00") -> Cut:
+    words = tuple(Word(word, Span.at(n * 0.3, n * 0.3 + 0.2)) for n, word in enumerate(text.split(" "))) if text else ()
+    said = (Line(words, speaker),) if words else ()
+    return Cut("talk", 0, 121, Fraction(24), said, voice, scene)
+
+
+def caption(of: Cut, settings: CaptionSettings = EMA, dialect: str = "default") -> str:
+    return compose(of, settings, TEMPLATES[dialect]).text
+
+
+# -- captions ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_default_caption_is_the_documented_one() -> None:
+    assert caption(cut("I think we should start again from the beginning.")) == (
+        "ema_voice, a young woman speaks in a soft, calm voice in a quiet indoor room. "
+        'Speech: "I think we should start again from the beginning." '
+        "Sounds: clear female speech, quiet room tone, no music."
+    )
+
+
+def test_nothing_known_but_the_words_leaves_a_clean_caption() -> None:
+    bare = cut("bin blue at F two now", Voice(), Scene())
+    plain = CaptionSettings("ema_voice")
+    assert caption(bare, plain) == 'ema_voice, a person speaks. Speech: "bin blue at F two now".'
+    assert caption(bare, plain, "plain") == 'ema_voice: "bin blue at F two now"'
+    assert caption(bare, plain, "prose") == 'ema_voice, a person speaks, saying "bin blue at F two now".'
+    assert caption(bare, plain, "tags") == '[VISUAL]: ema_voice, a person speaks. [SPEECH]: "bin blue at F two now"'
+
+
+def test_a_clip_in_which_nobody_speaks_claims_no_speech() -> None:
+    quiet = cut("", Voice(), Scene(noise=-40.0, speech=False, music=False))
+    assert caption(quiet, CaptionSettings("ema_voice")) == (
+        "ema_voice. Sounds: no speech, soft background noise, no music."
+    )
+
+
+@pytest.mark.parametrize("dialect", sorted(TEMPLATES))
+def test_every_combination_of_known_fields_reads_as_its_golden_does(dialect: str) -> None:
+    assert lines(dialect) == golden(dialect).read_text(encoding="utf-8").splitlines()
+
+
+def test_a_speaker_has_a_trigger_and_a_subject_of_its_own() -> None:
+    settings = replace(EMA, triggers={"SPEAKER_01": "tom_voice"}, subjects={"SPEAKER_01": "an old man"})
+    assert caption(cut("Yes.", speaker="SPEAKER_01"), settings).startswith("tom_voice, an old man speaks")
+    assert caption(cut("Yes.", speaker="SPEAKER_00"), settings).startswith("ema_voice, a young woman speaks")
+    assert caption(cut("Yes.", speaker=None), settings).startswith("ema_voice, a young woman speaks")
+
+
+def test_a_subject_that_begins_with_the_trigger_does_not_double_it() -> None:
+    assert caption(cut("Yes."), replace(EMA, subject="ema_voice, a young woman")).count("ema_voice") == 1
+
+
+def test_fields_that_a_template_asks_for_have_answers_or_defaults() -> None:
+    text = "dialect: m\ntext: '{trigger}[ in a {coat} coat]: {speech}'\nask: {coat: {question: 'Which?', default: red}}"
+    template = parse_template(text, "m.yaml")
+    assert compose(cut("Yes."), EMA, template).text == 'ema_voice in a red coat: "Yes."'
+    assert compose(cut("Yes."), replace(EMA, answers={"coat": "blue"}), template).text == (
+        'ema_voice in a blue coat: "Yes."'
+    )
+
+
+def test_a_caption_keeps_its_fields_apart() -> None:
+    made = compose(cut("Yes."), EMA, TEMPLATES["default"])
+    assert made.dialect == "default"
+    assert made.fields["speech"] == '"Yes."'
+    assert made.fields["visual"] is None
+
+
+def test_a_trigger_of_nothing_but_marks_is_refused() -> None:
+    with pytest.raises(TemplateError, match="trigger is empty"):
+        caption(cut("Yes."), CaptionSettings(" ,. "))
+
+
+anything = st.text(max_size=25)
+sentences = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=8).map(" ".join)
+numbers = st.none() | st.floats(-120, 600)
+voices = st.builds(Voice, numbers, numbers, numbers, numbers)
+verdicts = st.none() | st.booleans()
+scenes = st.builds(Scene, numbers, numbers, verdicts, verdicts, verdicts, st.lists(anything, max_size=2).map(tuple))
+
+
+@given(sentences, st.none() | anything, st.none() | anything, st.none() | anything, anything, voices, scenes)
+def test_any_values_give_one_clean_line_with_the_words_unchanged(
+    words: str, subject: str | None, place: str | None, visual: str | None, trigger: str, voice: Voice, scene: Scene
+) -> None:
+    settings = CaptionSettings(f"ema{trigger}", subject, place, visual)
+    name = fields.trigger(cut(words), settings)
+    assert name is not None
+    for dialect in TEMPLATES:
+        text = caption(cut(words, voice, scene), settings, dialect)
+        assert text.splitlines() == [text]
+        assert text == text.strip()
+        assert "  " not in text
+        text.encode()
+        lead = "[VISUAL]: " if dialect == "tags" else ""
+        assert text.startswith(lead + name)
+        quoted = re.findall(r'"([^"]*)"', text)
+        said = " ".join(one_line(re.sub('["\u201c\u201d\u201e\u201f\u2033\uff02]', "'", words)).split())
+        assert quoted == ([said] if said else [])
+        assert text.count('"') == 2 * len(quoted)
+        around = text.replace(f'"{said}"', '""') if said else text
+        assert re.search(r"[,.;:!?]\s*[,.;:!?]", around) is None
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("He said \u201cgo\u201d to me.", "\"He said 'go' to me.\""),
+        ('a "b" c', "\"a 'b' c\""),
+        ("one\ntwo\r\n\tthree\x00four\u2028five", '"one two three four five"'),
+        ("  wide \u00a0 apart ", '"wide apart"'),
+        ("don't \u2018stop\u2019 \u00abl\u00e0\u00bb", '"don\'t \u2018stop\u2019 \u00abl\u00e0\u00bb"'),
+        ("\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645", '"\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645"'),
+        ("Wait... what?! No -- yes,", '"Wait... what?! No -- yes,"'),
+    ],
+)
+def test_the_words_spoken_keep_everything_but_blanks_and_double_quotes(words: str, text: str) -> None:
+    assert spoken(words) == text
+
+
+@pytest.mark.parametrize("words", ["", " ", "\n\x00"])
+def test_no_words_are_no_speech(words: str) -> None:
+    assert spoken(words) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a woman.", "a woman"),
+        (", a  woman ,", "a woman"),
+        ('the "boss"', "the 'boss'"),
+        ("sad.. or, , glad", "sad. or, glad"),
+        ("two\nlines", "two lines"),
+        (" . ", None),
+        (None, None),
+    ],
+)
+def test_a_persons_words_are_made_to_stand_in_a_sentence(given: str | None, kept: str | None) -> None:
+    assert phrase(given) == kept
+
+
+# -- voice and sounds --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("voice", "words"),
+    [
+        (Voice(), None),
+        (Voice(-25.0, 150.0, 10.0, 3.0), None),
+        (Voice(level=-45.0), "soft"),
+        (Voice(level=-5.0, rate=5.0), "loud, fast"),
+        (Voice(-25.0, 90.0, 10.0, 1.8), "low, slow"),
+        (Voice(-25.0, 300.0, 18.0, 3.0), "high, lively"),
+        (Voice(-25.0, 150.0, 5.0, 3.0), "calm"),
+        (Voice(-25.0, 150.0, 5.0, 5.0), "fast"),
+        (Voice(-5.0, 150.0, 5.0, 3.0), "loud"),
+        (Voice(pitch_spread=5.0), None),
+    ],
+)
+def test_a_voice_is_described_where_it_stands_out(voice: Voice, words: str | None) -> None:
+    assert fields.voice(cut("Yes.", voice), EMA) == words
+
+
+@pytest.mark.parametrize(
+    ("scene", "subject", "words"),
+    [
+        (Scene(), "a woman", None),
+        (Scene(music=False), "a woman", "no music"),
+        (Scene(noise=-60, snr=30), None, "clear speech, quiet room tone"),
+        (Scene(noise=-60, snr=30), "a tall man", "clear male speech, quiet room tone"),
+        (Scene(noise=-60, snr=30), "a woman beside a man", "clear speech, quiet room tone"),
+        (Scene(noise=-60, snr=30), "a chairman", "clear speech, quiet room tone"),
+        (Scene(noise=-90, snr=60), None, "clear speech, no background noise"),
+        (Scene(noise=-45, snr=15, music=False), None, "speech, soft background noise, no music"),
+        (Scene(noise=-30, snr=5, music=False), None, "speech over noise, loud background noise, no music"),
+        (Scene(noise=-30, snr=5, music=None), None, "speech"),
+        (Scene(noise=-30, snr=5, music=True), "a girl", "female speech, music in the background"),
+        (Scene(noise=-30, snr=15, singing=True, music=True), None, "singing, music in the background"),
+        (Scene(music=False, events=("Dog", "Rain")), None, "Dog, Rain, no music"),
+    ],
+)
+def test_sounds_say_what_was_measured_or_tagged(scene: Scene, subject: str | None, words: str | None) -> None:
+    assert fields.sounds(cut("Yes.", scene=scene), CaptionSettings("t", subject)) == words
+
+
+@given(voices, scenes)
+def test_gender_and_age_are_never_guessed(voice: Voice, scene: Scene) -> None:
+    scene = replace(scene, events=())
+    text = caption(cut("Yes.", voice, scene), CaptionSettings("ema_voice"))
+    assert not re.search(r"\b(fe)?male|wom[ae]n|\bm[ae]n\b|girl|boy|young|old|child|lady", text)
+
+
+# -- adopted captions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A woman at a desk.", None),
+        ('A woman says "Hello there." and smiles.', "Hello there."),
+        ('She says "one," waits, then "two".', "one, two"),
+        ("She says \u201cIt\u2019s late.\u201d", "It\u2019s late."),
+        ("Sie sagt \u201eGuten Tag.\u201c", "Guten Tag."),
+        ("Elle dit \u00ab Bonjour \u00bb.", "Bonjour"),
+        ('t, she speaks. Speech: "Start again." Sounds: clear speech.', "Start again."),
+        ('t. Speech: "bin blue". Sounds: "loud" noise.', "bin blue"),
+        ('t. Speech: "He said "go" now." Sounds: none.', 'He said "go" now.'),
+        ('t. Speech: "Hi." A sign reads "EXIT".', "Hi."),
+        ("[VISUAL]: a desk [SPEECH]: come on in [SOUNDS]: hum", "come on in"),
+        ('[VISUAL]: a "red" desk [SPEECH]: "Come in." [TEXT]: none', "Come in."),
+        ("Speech: hello there Sounds: hum", "hello there"),
+        ('t. Speech: ""', ""),
+    ],
+)
+def test_quoted_speech_is_found(text: str, words: str | None) -> None:
+    assert spoken_in(text) == words
+
+
+@given(sentences, st.sampled_from(sorted(TEMPLATES)))
+def test_every_dialects_speech_is_found_again(words: str, dialect: str) -> None:
+    made = compose(cut(words), replace(EMA, visual="She waits"), TEMPLATES[dialect])
+    said = spoken(words)
+    if said is not None and not re.search(r"(?i)speech|[\u00ab\u00bb]", words):
+        assert spoken_in(made.text) == said[1:-1]
+
+
+def adopted(text: str, words: str = "Start again.") -> str:
+    return adopt_caption(text, Caption("", {"trigger": "ema_voice", "speech": spoken(words)}, "default")).text
+
+
+def test_an_adopted_caption_that_says_what_is_heard_stands_as_it_is() -> None:
+    text = 'ema_voice in a red coat says "start again" twice.'
+    assert adopted(text) == text
+
+
+def test_words_that_are_not_heard_are_replaced_and_the_description_kept() -> None:
+    assert adopted('ema_voice, a woman in red. Speech: "Stop it." Sounds: hum.') == (
+        'ema_voice, a woman in red. Speech: "Start again." Sounds: hum.'
+    )
+    assert adopted('ema_voice says "One," then "two" and nods.') == 'ema_voice says "Start again." then and nods.'
+
+
+def test_a_description_without_speech_or_trigger_gets_them() -> None:
+    assert adopted("A woman in red") == 'ema_voice, A woman in red. Speech: "Start again."'
+    assert adopted("A woman.\nShe waits.", "") == "ema_voice, A woman. She waits."
+
+
+def test_a_trigger_that_is_only_spoken_or_part_of_a_word_does_not_count() -> None:
+    assert adopted('A woman says "ema_voice".', "ema_voice").startswith("ema_voice, A woman")
+    assert adopted('my_ema_voice says "Start again."').startswith("ema_voice, my_ema_voice")
