@@ -141,6 +141,9 @@ class ClipFile:
     def sound(self, samples: Floats) -> None:
         """float32 (n, 2): all the sound of the clip, its first sample at time 0."""
         self._samples = samples
+        self._encode_sound(samples)
+
+    def _encode_sound(self, samples: Floats) -> None:
         pcm = self._spec.audio_codec == "pcm"
         whole: NDArray[Any] = quantise(samples) if pcm else samples
         for first in range(0, len(whole), BLOCK):
@@ -158,9 +161,12 @@ class ClipFile:
         frame.time_base = 1 / self._rate
         for _ in range(times):
             frame.pts = self.frames
-            self._out.mux(self._video.encode(frame))
+            self._encode_picture(frame)
             self._drawn.append(thumbnail)
             self.frames += 1
+
+    def _encode_picture(self, frame: Any) -> None:
+        self._out.mux(self._video.encode(frame))
 
     def close(self) -> Proof:
         self._out.mux(self._video.encode(None))

@@ -44,6 +44,17 @@ _MIX: dict[str, tuple[float, float]] = {
 """ITU-R BS.775: what each channel gives to left and right. The low-frequency effects stay out, as there."""
 
 
+_UNNAMED = {
+    3: ("FL", "FR", "LFE"),
+    4: ("FL", "FR", "FC", "BC"),
+    5: ("FL", "FR", "FC", "BL", "BR"),
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+}
+"""What so many channels are taken for where the file does not name them: FFmpeg's default layouts."""
+
+
 def downmix(channels: Sequence[str]) -> Floats:
     """float32 (channels, 2): the matrix that makes stereo of channels with these names (FFmpeg's: FL, FR, FC, LFE ...).
 
@@ -53,6 +64,8 @@ def downmix(channels: Sequence[str]) -> Floats:
         return np.ones((1, 2), dtype=np.float32)
     if len(channels) == 2:
         return np.eye(2, dtype=np.float32)
+    if not any(name in _MIX for name in channels):
+        channels = _UNNAMED.get(len(channels), channels)
     return np.array([_MIX.get(name, (0.5, 0.5)) for name in channels], dtype=np.float32)
 
 
