@@ -126,7 +126,8 @@ PHRASES: dict[str, tuple[str, ...]] = {
 
 def plain(text: str) -> str:
     """Lower case, letters, digits, hyphens and single blanks only."""
-    kept = "".join(sign if sign.isalnum() or sign in " -" or _joins(sign) else "" for sign in text.casefold())
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("ı", "i").replace("\u0307", "")  # Turkish i
+    kept = "".join(sign if sign.isalnum() or sign in " -" or _joins(sign) else "" for sign in folded)
     return " ".join(kept.split())
 
 
