@@ -80,6 +80,7 @@ def test_level_and_rate_are_of_the_speech_alone() -> None:
     assert voice.level == pytest.approx(-18, abs=0.2)
     assert voice.rate == pytest.approx(3.0, abs=0.02)
     assert measure_voice(sound, spans, 0).rate is None
+    assert measure_voice(sound, spans[:1], 3).rate is None  # a second: too short to say
 
 
 @pytest.mark.parametrize("spans", [[], [Span.at(0.5, 0.7)]])

