@@ -93,12 +93,8 @@ def sounds(cut: Cut, settings: CaptionSettings) -> str | None:
     singing = "singing" if scene.singing else None
     music = {True: "music in the background" if cut.text else "music", False: "no music", None: None}[scene.music]
     events = [named for event in scene.events if (named := phrase(event.translate(_CALM_MARKS)))]
-    return (
-        ", ".join(
-            one for one in (said, _noise_words(scene, alone=not cut.text), singing, *events, music) if one is not None
-        )
-        or None
-    )
+    heard = (said, _noise_words(scene, alone=not cut.text), singing, *events, music)
+    return ", ".join(one for one in heard if one is not None) or None
 
 
 FIELDS: Mapping[str, Callable[[Cut, CaptionSettings], str | None]] = {
