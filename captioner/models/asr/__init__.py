@@ -1,0 +1,3 @@
+"""What is said: transcribers."""
+
+BACKENDS = ("faster_whisper", "ctm")

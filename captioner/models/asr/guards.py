@@ -1,0 +1,210 @@
+"""What may be wrong with a hearing, and which of two is better. Pure.
+
+Decoding in batches leaves out every check that Whisper's own serial loop makes. Here they are made on each piece: one
+with a fault is heard again alone, with that loop and its rising temperatures; the better hearing stays, and what is
+still wrong with it becomes a doubt.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from captioner.models.asr.packing import Piece
+from captioner.models.asr.timing import unheard
+from captioner.types import Doubt, Span, Word, seconds
+
+REASONS: Mapping[str, str] = {
+    "low-probability": "the transcriber itself was not sure",
+    "repetition": "the same words come again and again",
+    "no-speech": "the transcriber took it for something other than speech, or the words stand where nobody speaks",
+    "too-fast": "there are more letters than anyone can say in that time",
+    "unheard-speech": "somebody speaks and no word is written",
+    "wrong-language": "it sounds like another language, or is written in another script",
+    "prompt-echo": "the glossary came back instead of what was said",
+}
+
+LOWEST = -1.0
+"""Mean log-probability of a token below which Whisper's own loop tries again."""
+COMPRESSION = 2.4
+"""Length of the text over its zlib length; more is repetition. Whisper's own limit."""
+NO_SPEECH = 0.6
+"""Whisper's probability of no speech at which it gives a piece up when it is unsure of the words too."""
+UNSURE = -0.7
+"""Mean log-probability below which a likely-no-speech piece is doubted; clean speech has -0.5 to -0.1."""
+FASTEST = 32.0
+"""Letters a second of speech; fast English talk reaches 25. Signs that write a syllable or a word count three."""
+FAST_FROM = 12.0
+"""Letters that it takes to be judged by speed."""
+UNHEARD = 0.25
+"""Seconds of speech without a word that count."""
+REACH = 0.2
+"""Seconds beside a word that count as covered: aligned times are early by 0.1 s, and as unsure."""
+LOOP = 4
+"""Times in a row that one to six words must come to be a loop."""
+SCRIPT_FROM = 4
+"""Letters that it takes to be judged by script."""
+LANGUAGE_SURE = 0.85
+"""Probability of another language that a piece must reach to be doubted."""
+LANGUAGE_FROM = 2.0
+"""Seconds of speech that a piece needs to be judged by language; shorter ones are guesses."""
+
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "kk", "ky", "mn", "tg", "tt", "ba"), ("CYRILLIC",)),
+    **dict.fromkeys(("sr", "bs", "az", "uz"), ("CYRILLIC", "LATIN")),
+    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd"), ("ARABIC",)),
+    **dict.fromkeys(("he", "yi"), ("HEBREW",)),
+    **dict.fromkeys(("hi", "mr", "ne", "sa"), ("DEVANAGARI",)),
+    **dict.fromkeys(("zh", "yue"), ("CJK",)),
+    "ja": ("CJK", "HIRAGANA", "KATAKANA"), "ko": ("HANGUL", "CJK"), "el": ("GREEK",), "hy": ("ARMENIAN",),
+    "ka": ("GEORGIAN",), "th": ("THAI",), "lo": ("LAO",), "km": ("KHMER",), "my": ("MYANMAR",), "bo": ("TIBETAN",),
+    "am": ("ETHIOPIC",), "bn": ("BENGALI",), "as": ("BENGALI",), "pa": ("GURMUKHI",), "gu": ("GUJARATI",),
+    "ta": ("TAMIL",), "te": ("TELUGU",), "kn": ("KANNADA",), "ml": ("MALAYALAM",), "si": ("SINHALA",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What was made of a piece."""
+
+    words: tuple[Word, ...]
+    log_probability: float | None = None
+    """Mean over the tokens; None where nothing came."""
+    no_speech: float = 0.0
+    """Whisper's probability that there is no speech."""
+    finished: bool = True
+    """False where the decoder was stopped before it came to an end."""
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+def faults(
+    hearing: Hearing, piece: Piece, language: str, hotwords: Sequence[str] = (), *, least: float = UNHEARD
+) -> tuple[Doubt, ...]:
+    """Every fault found, with its number and place; () for a hearing to be trusted."""
+    found: list[Doubt] = []
+    whole = Span(piece.speech[0].start, piece.speech[-1].end)
+    text = hearing.text
+    if text:
+        found += _of_text(hearing, text, whole, piece, language)
+        if _echoes(text, hotwords):
+            found.append(Doubt("prompt-echo", "the words are those of the glossary in its own order", whole))
+        found += _beside_speech(hearing.words, piece.speech)
+    for span in unheard(hearing.words, piece.speech, least, REACH):
+        found.append(Doubt("unheard-speech", f"{span.duration:.2f} s of speech without a word", span))
+    return tuple(found)
+
+
+def _of_text(hearing: Hearing, text: str, whole: Span, piece: Piece, language: str) -> Iterator[Doubt]:
+    sure = hearing.log_probability
+    if sure is not None and sure < LOWEST:
+        yield Doubt("low-probability", f"mean log-probability {sure:.2f} (below {LOWEST:g})", whole)
+    ratio = compression(text)
+    turns = loops(text.casefold().split())
+    if ratio > COMPRESSION:
+        yield Doubt("repetition", f"compression ratio {ratio:.1f} (above {COMPRESSION:g})", whole)
+    elif turns >= LOOP:
+        yield Doubt("repetition", f"the same words {turns} times in a row", whole)
+    elif not hearing.finished:
+        yield Doubt("repetition", f"the words did not come to an end ({len(hearing.words)} words)", whole)
+    if hearing.no_speech > NO_SPEECH and (sure is None or sure < UNSURE):
+        yield Doubt("no-speech", f"probability of no speech {hearing.no_speech:.2f}", whole)
+    count = letters(text)
+    rate = count / max(piece.spoken, 0.1)
+    if count >= FAST_FROM and rate > FASTEST:
+        yield Doubt("too-fast", f"{rate:.0f} letters a second of speech", whole)
+    share = in_script(text, language)
+    if share is not None and share < 0.5:
+        yield Doubt("wrong-language", f"{share:.0%} of the letters are in a script of {language!r}", whole)
+
+
+def _beside_speech(words: Sequence[Word], speech: Sequence[Span]) -> Iterator[Doubt]:
+    """Words that touch no speech at all, not even within REACH."""
+    for word in words:
+        near = Span.at(max(0.0, word.span.start - REACH), word.span.end + REACH)
+        if not any(near.overlap(span) > 0.0 for span in speech):
+            yield Doubt(
+                "no-speech", f"{word.text!r} stands {_away(word.span, speech):.2f} s from any speech", word.span
+            )
+
+
+def _away(span: Span, speech: Sequence[Span]) -> float:
+    return min((max(s.start - span.end, span.start - s.end, 0.0) for s in speech), default=0.0)
+
+
+def compression(text: str) -> float:
+    """Bytes of the text over its bytes when zlib is done with it."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def loops(words: Sequence[str]) -> int:
+    """Most times that a run of one to six words comes in a row."""
+    most = 1 if words else 0
+    for size in range(1, 7):
+        streak = size
+        for index in range(size, len(words)):
+            streak = streak + 1 if words[index] == words[index - size] else size
+            most = max(most, streak // size)
+    return most
+
+
+def letters(text: str) -> float:
+    """Letters and digits; a sign that writes a syllable or a word counts three."""
+    return float(sum(3 if "\u2e80" <= sign <= "\ud7ff" else 1 for sign in text if sign.isalnum()))
+
+
+def in_script(text: str, language: str) -> float | None:
+    """Share of the letters that are in a script of the language (Latin where none is listed); None for few letters."""
+    signs = [sign for sign in text if sign.isalpha()]
+    if len(signs) < SCRIPT_FROM:
+        return None
+    scripts = _SCRIPTS.get(language, ("LATIN",))
+    return sum(unicodedata.name(sign, "").startswith(scripts) for sign in signs) / len(signs)
+
+
+def _echoes(text: str, hotwords: Sequence[str]) -> bool:
+    """Whether two or more names of the glossary stand in the text one after the other in the glossary's order."""
+    if len(hotwords) < 2:
+        return False
+    said = f" {_plain(text)} "
+    pairs = [f" {_plain(a)} {_plain(b)} " for a, b in pairwise(hotwords)]
+    return sum(pair in said for pair in pairs) >= min(2, len(pairs))
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(sign if sign.isalnum() else " " for sign in text.casefold()).split())
+
+
+def better(first: Hearing, second: Hearing, piece: Piece, language: str, hotwords: Sequence[str] = ()) -> Hearing:
+    """The one to keep: fewer kinds of fault in the words; then 0.1 s or more speech with a word; then more probable.
+
+    A hearing without words is better than none only where neither covers speech: silence is a claim like any other.
+    """
+    return min((first, second), key=lambda hearing: _badness(hearing, piece, language, hotwords))
+
+
+def _badness(hearing: Hearing, piece: Piece, language: str, hotwords: Sequence[str]) -> tuple[int, float, float]:
+    found = faults(hearing, piece, language, hotwords)
+    kinds = {doubt.reason for doubt in found} - {"unheard-speech"}
+    # Nothing written over speech is worth as many faults as a bad text can have short of being a loop.
+    empty = 2 if not hearing.words else 0
+    lost = seconds(sum(d.span.duration for d in found if d.reason == "unheard-speech" and d.span))
+    sure = hearing.log_probability if hearing.log_probability is not None else -9.0
+    return len(kinds) + empty, round(lost, 1), -sure
+
+
+def other_language(piece: Piece, probabilities: Mapping[str, float], language: str) -> Doubt | None:
+    """A doubt where the piece surely sounds like another language than its recording's."""
+    if piece.spoken < LANGUAGE_FROM or not probabilities:
+        return None
+    best = max(probabilities, key=lambda name: probabilities[name])
+    if best == language or probabilities[best] < LANGUAGE_SURE:
+        return None
+    whole = Span(piece.speech[0].start, piece.speech[-1].end)
+    return Doubt("wrong-language", f"sounds like {best!r} ({probabilities[best]:.2f}), not {language!r}", whole)
