@@ -6,9 +6,9 @@ Every way in which FFmpeg or the file system can refuse ends as a `MediaError` t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import av.logging
@@ -36,8 +36,7 @@ def opened(path: Path) -> Iterator[Any]:
     av.logging.set_libav_level(av.logging.PANIC)
     try:
         _refuse_early(path)
-        source, handle = _spelled(path)
-        with handle, _open(source, path) as container:
+        with _open(path) as container:
             yield container
     except MediaError:
         raise
@@ -49,7 +48,8 @@ def opened(path: Path) -> Iterator[Any]:
         raise Broken(f"{path}: cannot be decoded ({error}); export it again from its source") from error
 
 
-def _open(source: str | BinaryIO, path: Path) -> Any:
+def _open(path: Path) -> Any:
+    source = f"file:{path.absolute()}"  # else a name such as `a:b.mp4` would be taken for a protocol
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
     try:
         return av.open(source, "r", container_options=options, metadata_errors="replace")
@@ -64,17 +64,6 @@ def _refuse_early(path: Path) -> None:
         raise NotMedia(f"{path}: a folder, not a media file; give the files in it")
     if path.stat().st_size == 0:
         raise Broken(f"{path}: empty (0 bytes); copy it again from its source")
-
-
-def _spelled(path: Path) -> tuple[str | BinaryIO, AbstractContextManager[object]]:
-    """The file as FFmpeg wants it named. A name that is no UTF-8 is opened here instead."""
-    name = str(path.absolute())
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        handle = path.open("rb")
-        return handle, handle
-    return f"file:{name}", nullcontext()
 
 
 def _unreadable(path: Path) -> MediaError:

@@ -186,9 +186,9 @@ def video_frames(
     last: Fraction | None = None
     shift = Fraction(0)
     for time, frame in _timed(container, stream):
-        if zero is None:
-            zero = time if time is not None else Fraction(0)
-        now = None if time is None else time - zero + shift
+        if zero is None and time is not None:
+            zero = time - (0 if last is None else last + 1 / rate)
+        now = None if time is None or zero is None else time - zero + shift
         if last is None:
             now = now if now is not None else Fraction(0)
         elif now is None:
