@@ -111,6 +111,8 @@ def test_low_probability_of_a_line_or_a_word_is_doubted() -> None:
 
 def test_a_loop_is_doubted_and_emphasis_is_not() -> None:
     assert reasons(said("no no no", 0.5)) == []
+    assert reasons(said("all of us all of us", 0.5)) == []
+    assert reasons(said("here we go again here we go again", 0.5)) == ["repetition"]
     (doubt,) = doubts(said("and so we go we go we go we go", 0.5))
     assert doubt.reason == "repetition"
     assert "4 times: we go" in doubt.detail

@@ -21,14 +21,15 @@ from captioner.types import STEP, Activity, Span, Word, seconds
 
 EARLY = 0.1
 """Seconds by which a transcriber's word boundaries come too early, on average."""
-PAUSE = 0.07
-"""Seconds of silence that can be a pause; most closures of stop consonants last less or are not silent enough."""
+PAUSE = 0.08
+"""Seconds of silence that can be a pause: room for two edges of 40 ms. Most closures of stop consonants are shorter or
+not silent enough; `ASTRAY` turns down most others."""
 DEEP = 2 * SURE_SILENCE
 """Silero must fall below this inside a pause; inside a word it was not seen below 0.25 for as long."""
-ASTRAY = 0.1
+ASTRAY = 0.06
 """Seconds that a word boundary may be off from a pause, beside `ASTRAY_SHARE` times the length of the pause: a short
 one far from any boundary is the closure of a stop consonant inside a word."""
-ASTRAY_SHARE = 1.5
+ASTRAY_SHARE = 1.0
 ASTRAY_MOST = 0.6
 OUTWARD = 0.25
 """Seconds by which a word may grow over speech that no other word claims."""

@@ -21,6 +21,9 @@ REASONS: dict[str, str] = {
     "unheard-speech": "somebody speaks and no word is written",
     "no-speaker": "nobody is known to have spoken",
     "overlap": "somebody else speaks at the same time",
+    "several-speakers": "more than one person speaks in a clip that was kept whole",
+    "shot-change": "the picture changes to another shot in a clip that was kept whole",
+    "at-edge-of-file": "a word touches the edge of a clip that was kept whole",
 }
 
 LEAST_SPEECH = 0.25
@@ -52,7 +55,9 @@ UNHEARD_REACH = 0.25
 OVERLAP = 0.15
 """Seconds of somebody else's turn during a line; turn ends are off by less than that."""
 MOST_REPEATS = 3
-"""Times that one to four words may come in a row: `no, no, no` is speech, four is a loop."""
+"""Times that the same few words may come in a row: `no, no, no` is speech, four is a loop."""
+LONG_REPEAT = 4
+"""Words from which even the second time in a row is a loop: nobody says a whole sentence twice without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,7 @@ def _low_probability(line: Line, heard: _Heard) -> Iterator[Doubt]:
 def _repetition(line: Line, heard: _Heard) -> Iterator[Doubt]:
     del heard
     said = [plain(word.text) for word in line.words]
-    for size in range(1, 5):
+    for size in range(1, len(said) // 2 + 1):
         times = 1
         for index in range(size, len(said) - size + 1):
             if said[index : index + size] != said[index - size : index]:
@@ -203,7 +208,7 @@ def _repetition(line: Line, heard: _Heard) -> Iterator[Doubt]:
             times, at = 2, index + size
             while said[at : at + size] == said[index : index + size]:
                 times, at = times + 1, at + size
-            if times > MOST_REPEATS:
+            if times > (MOST_REPEATS if size < LONG_REPEAT else 1):
                 span = Span(line.words[index - size].span.start, line.words[at - 1].span.end)
                 yield Doubt("repetition", f"{times} times: {' '.join(said[index : index + size])}", span)
                 return

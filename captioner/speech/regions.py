@@ -31,7 +31,7 @@ MAYBE_SPEECH = 0.04
 """Below this Silero hears nothing at all, whatever the level."""
 SURE_SILENCE = 0.1
 """Below this Silero is certain that nobody speaks."""
-DYING = 0.7
+DYING = 0.75
 """Below this, at the end of a stretch, Silero may be late: frames at the floor there are silence already."""
 ABOVE_FLOOR = 8.0
 """dB above the floor from which sound beside speech is a part of it (a burst, a breathy end)."""
@@ -62,19 +62,19 @@ class Ear:
     """An Activity as arrays, all of the same length."""
 
     speech: Track
-    """Silero's probability, 0 to 1."""
+    """Silero's probability, 0 to 1, smoothed over 30 ms: it judges windows of 32 ms, and each holds for its middle."""
     voiced: Mask
     """webrtcvad's decision."""
     level: Track
-    """dBFS, smoothed over 30 ms."""
+    """dBFS, the median of 30 ms: no single click, and edges stay where they are."""
     floor: Track
     """The level of the background around: a low percentile of `level` within `FLOOR_REACH`."""
 
 
 def listen(activity: Activity) -> Ear:
-    speech = np.frombuffer(activity.speech, np.uint8).astype(np.float32) / np.float32(255)
+    speech = _smooth(np.frombuffer(activity.speech, np.uint8).astype(np.float32) / np.float32(255))
     voiced = np.frombuffer(activity.voiced, np.uint8) > 0
-    level = _smooth(np.maximum(np.frombuffer(activity.level, np.int8).astype(np.float32), np.float32(LEAST_LEVEL)))
+    level = _median(np.maximum(np.frombuffer(activity.level, np.int8).astype(np.float32), np.float32(LEAST_LEVEL)))
     return Ear(speech, voiced, level, _floor(level, round(FLOOR_REACH / STEP)))
 
 
@@ -195,10 +195,18 @@ def distance(mask: Mask) -> Track:
     return np.asarray(np.minimum(index - before, after - index) * np.float32(STEP), np.float32)
 
 
-def _smooth(level: Track) -> Track:
+def _median(level: Track) -> Track:
     if len(level) < 3:
         return level
     padded = np.pad(level, 1, mode="edge")
+    low, high = np.minimum(padded[:-2], padded[1:-1]), np.maximum(padded[:-2], padded[1:-1])
+    return np.asarray(np.maximum(low, np.minimum(high, padded[2:])), np.float32)
+
+
+def _smooth(track: Track) -> Track:
+    if len(track) < 3:
+        return track
+    padded = np.pad(track, 1, mode="edge")
     return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / np.float32(3), np.float32)
 
 
