@@ -16,7 +16,7 @@ WRITE_SPEED = 2.0
 """Seconds of clip a second, 720p on two cores."""
 
 
-def forecast(found: Identified, stages: Stages, store: Store, settings: Settings, rate: Fraction) -> list[str]:
+def forecast(found: Identified, stages: Stages, settings: Settings, rate: Fraction) -> list[str]:
     """Sentences for a person: how much there is, what is stale, how long it may take here."""
     total = sum(recording.audio.duration or 0.0 for recording in found.recordings)
     pictures = [recording for recording in found.recordings if recording.video is not None]
@@ -33,11 +33,13 @@ def forecast(found: Identified, stages: Stages, store: Store, settings: Settings
         ]
         if stale:
             amount = sum(recording.audio.duration or 0.0 for recording in stale)
-            seconds = amount / _speed(store, stage, speed)
+            seconds = amount / _speed(stages.store, stage, speed)
             wait += seconds
             lines.append(f"  {stage}: {len(stale)} recordings, about {_clock(seconds)}")
     if pictures:
-        seconds = sum(recording.audio.duration or 0.0 for recording in pictures) / _speed(store, "write", WRITE_SPEED)
+        seconds = sum(recording.audio.duration or 0.0 for recording in pictures) / _speed(
+            stages.store, "write", WRITE_SPEED
+        )
         wait += seconds
         lines.append(f"  write: at most about {_clock(seconds)}")
     lines.append(f"about {_clock(wait)} in all; nothing was written" if wait else "nothing to do; nothing was written")

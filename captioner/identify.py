@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.errors import CaptionerError, MediaError
-from captioner.media.discover import Source, discover, fingerprint, slugs
+from captioner.media.discover import Source, discover, fingerprint
+from captioner.media.slugs import slugs
 from captioner.settings import Settings
 from captioner.stages import Engine, Reporter
 from captioner.store import Store, key_of

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from captioner.drafting import Drafter
-from captioner.errors import RecordingError, SettingsError, UsageError
+from captioner.errors import RecordingError, SettingsError
 from captioner.identify import Identified, identify
 from captioner.settings import Settings
 from captioner.stages import Engine, Job, Reporter, Stages, choose_backends
@@ -40,25 +42,37 @@ class Build:
         drafter = Drafter.of(self.settings)
         backends = choose_backends(self.settings)
         check_rules(self.settings)
-        with Store(self.out / HOME) as store:
+        with self._store(dry) as store:
             stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time, self.seconds)
             found = self.time(
                 "identify", lambda: identify(self.inputs, self.out, self.settings, store, self.engine, self.reporter)
             )
-            if dry:
-                return self._forecast(found, stages, store)
-            jobs = [
-                Job(recording, stages.keys(recording), recording.audio.duration or 0.0)
-                for recording in found.recordings
-            ]
             rate = clip_rate(self.settings, found)
-            stages.run(jobs)
-            usable = [job for job in jobs if job.failure is None]
-            planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
-            self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
-            drafts = self.time("draft", lambda: draft_all(planned, drafter, store))
-            _remember(store, self.settings, self.inputs)
-            return self._finish(found, planned, drafts, stages, rate, yes=yes)
+            if dry:
+                return self._forecast(found, stages, rate)
+            return self._build(found, stages, drafter, rate, yes=yes)
+
+    @contextmanager
+    def _store(self, dry: bool) -> Iterator[Store]:
+        """The dataset's store; for a dry run of a dataset that is not there yet, one that leaves nothing behind."""
+        if dry and not (self.out / HOME).exists():
+            with TemporaryDirectory() as scratch, Store(Path(scratch)) as store:
+                yield store
+        else:
+            with Store(self.out / HOME) as store:
+                yield store
+
+    def _build(self, found: Identified, stages: Stages, drafter: Drafter, rate: Fraction, *, yes: bool) -> Summary:
+        jobs = [
+            Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings
+        ]
+        stages.run(jobs)
+        usable = [job for job in jobs if job.failure is None]
+        planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
+        self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
+        drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
+        remember(stages.store, self.settings, self.inputs)
+        return self._finish(found, planned, drafts, stages, rate, yes=yes)
 
     def _finish(
         self,
@@ -148,17 +162,11 @@ class Build:
             notes=notes,
         )
 
-    def _forecast(self, found: Identified, stages: Stages, store: Store) -> Summary:
+    def _forecast(self, found: Identified, stages: Stages, rate: Fraction) -> Summary:
         from captioner.forecast import forecast
 
-        notes = forecast(found, stages, store, self.settings, clip_rate(self.settings, found))
-        return Summary(
-            out=str(self.out),
-            rate=str(clip_rate(self.settings, found)),
-            passed=found.passed,
-            failures=found.failures,
-            notes=tuple(notes),
-        )
+        notes = tuple(forecast(found, stages, self.settings, rate))
+        return Summary(str(self.out), str(rate), passed=found.passed, failures=found.failures, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,45 +262,7 @@ def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> 
     return drafts
 
 
-def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
-    """Draft every stored clip again and bring the written captions to it, without running a model.
-
-    Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
-    """
-    from captioner.writing import refresh_captions
-
-    drafter = Drafter.of(settings)
-    with Store(out / HOME) as store:
-        rows = store.clips()
-        if not rows:
-            raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
-        drafts = {}
-        by_recording: dict[str, list[ClipRow]] = {}
-        for row in rows:
-            caption = drafter.draft(unpack(row.cut, Cut), row.adopted)
-            drafts[row.id] = caption.text
-            by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
-        with store.transaction():
-            before = {id_: row.caption for id_, row in store.written().items()}
-            for name, entries in by_recording.items():
-                store.replace_clips(name, entries)
-            store.set_meta("drafted", "{}")
-            edited = refresh_captions(drafts, out / "clips", store)
-            _remember(store, settings, None)
-        changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)
-        return changed, edited
-
-
-def remembered(out: Path) -> dict[str, Any]:
-    """The settings that the last build of a dataset had. Raises UsageError where there was none."""
-    if not (out / HOME / "store.sqlite").exists():
-        raise UsageError(f"{out}: not a dataset of captioner (no {HOME} in it); give the OUT of a build")
-    with Store(out / HOME) as store:
-        settings: dict[str, Any] = json.loads(store.meta("settings") or "{}")
-        return settings
-
-
-def _remember(store: Store, settings: Settings, inputs: Sequence[Path] | None) -> None:
+def remember(store: Store, settings: Settings, inputs: Sequence[Path] | None) -> None:
     store.set_meta("settings", json.dumps(settings.model_dump(mode="json", exclude_defaults=True)))
     if inputs is not None:
         store.set_meta("inputs", json.dumps([str(path) for path in inputs]))

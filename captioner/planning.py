@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import PlanOptions, keep_whole, plan
+from captioner.measuring import measure_cuts
 from captioner.models.voice.measured import VERSION as VOICE_VERSION
-from captioner.models.voice.measured import measure_scene, measure_voice
 from captioner.settings import Settings
 from captioner.speech.assign import assign
 from captioner.speech.correct import correct
@@ -20,7 +19,7 @@ from captioner.speech.lines import LineOptions, segment
 from captioner.speech.regions import speech_regions
 from captioner.stages import Job, Stages
 from captioner.store import key_of
-from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Span, Tag, Transcript
+from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Tag, Transcript
 
 PLAN_VERSION = "1"
 
@@ -87,12 +86,8 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
         options=PlanOptions(),
     )
     tags = stages.result(job, "tagger", tuple[Tag, ...]) if "tagger" in stages.backends else None
-    wave = stages.waveform(job)
-    hears = _hears(stages)
-    cuts = tuple(
-        adopted_doubts(adopted, _measure(cut, wave, regions, None if tags is None else _within(tags, cut.span), hears))
-        for cut in made.cuts
-    )
+    measured = measure_cuts(made.cuts, stages.waveform(job), regions, tags, _hears(stages))
+    cuts = tuple(adopted_doubts(adopted, cut) for cut in measured)
     spoken = _seconds(lines)
     kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})
@@ -109,26 +104,3 @@ def _hears(stages: Stages) -> frozenset[str]:
 
 def _seconds(lines: Sequence[Line]) -> float:
     return round(sum(word.span.duration for line in lines for word in line.words), 3)
-
-
-def _within(tags: Sequence[Tag], span: Span) -> list[Tag]:
-    """Tags of a cut, not of its file: those heard for 0.2 s and more inside it, cut to it."""
-    inside = []
-    for tag in tags:
-        if tag.span.overlap(span) >= 0.2:
-            part = Span.at(max(tag.span.start, span.start), min(tag.span.end, span.end))
-            inside.append(replace(tag, span=part))
-    return inside
-
-
-def _measure(cut: Cut, wave: Any, regions: Sequence[Span], tags: Sequence[Tag] | None, hears: frozenset[str]) -> Cut:
-    span = cut.span
-    samples = wave.read(span.start, span.end)
-    speech = [
-        Span.at(max(region.start, span.start) - span.start, min(region.end, span.end) - span.start)
-        for region in regions
-        if region.overlap(span) > 0
-    ]
-    voice = measure_voice(samples, speech, sum(len(line.words) for line in cut.lines))
-    scene = measure_scene(samples, speech, tags=tags, hears=hears)
-    return replace(cut, voice=voice, scene=scene)

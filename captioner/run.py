@@ -79,8 +79,8 @@ def build(
 
 def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str]]:
     """See `captioner.render`."""
-    from captioner.pipeline import remembered
-    from captioner.pipeline import render as run
+    from captioner.rendering import remembered
+    from captioner.rendering import render as run
 
     folder = Path(out)
     return run(folder, settings_of(settings, base=remembered(folder)))

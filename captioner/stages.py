@@ -31,7 +31,7 @@ PICTURE_VERSION = "1"
 BATCH_SECONDS = 900.0
 """Sound that one call gets. Long enough to fill every batch, short enough that a killed build loses little."""
 
-NOT_RESULTS = frozenset({"threads", "device", "batch_size"})
+NOT_RESULTS = frozenset({"threads", "device", "batch", "batch_size"})
 """Options that change how fast an answer comes, not the answer."""
 
 

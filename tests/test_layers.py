@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = [
     "errors", "types", "formats", "speech", "cuts", "captions", "settings", "media", "models", "store", "summary",
-    "templates_io", "adopt", "stages", "identify", "drafting", "planning", "writing", "forecast", "pipeline", "engine",
+    "templates_io", "adopt", "stages", "identify", "drafting", "measuring", "planning", "writing", "forecast", "pipeline", "rendering", "engine",
     "trainers", "checks", "review", "report", "progress", "run", "cli", "__main__",
 ]  # fmt: skip
 """From the bottom of the house to the top: a room may import those before it."""

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from captioner.errors import Broken
-from captioner.models.protocols import Samples
+from numpy.typing import NDArray
 from captioner.types import SPEECH_RATE
+
+Samples = NDArray[np.float32]
+"""float32 (n,), mono, 16 kHz, in [-1, 1]."""
 
 _BYTES = 2
 

@@ -1,0 +1,53 @@
+"""`captioner render`: captions again from what is stored, without running a model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from captioner.drafting import Drafter
+from captioner.errors import UsageError
+from captioner.pipeline import HOME, remember
+from captioner.settings import Settings
+from captioner.store import ClipRow, Store, pack, unpack
+from captioner.types import Cut
+
+
+def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
+    """Draft every stored clip again and bring the written captions to it, without running a model.
+
+    Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
+    """
+    from captioner.writing import refresh_captions
+
+    drafter = Drafter.of(settings)
+    with Store(out / HOME) as store:
+        rows = store.clips()
+        if not rows:
+            raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
+        drafts = {}
+        by_recording: dict[str, list[ClipRow]] = {}
+        for row in rows:
+            caption = drafter.draft(unpack(row.cut, Cut), row.adopted)
+            drafts[row.id] = caption.text
+            by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
+        with store.transaction():
+            before = {id_: row.caption for id_, row in store.written().items()}
+            for name, entries in by_recording.items():
+                store.replace_clips(name, entries)
+            store.set_meta("drafted", "{}")
+            edited = refresh_captions(drafts, out / "clips", store)
+            remember(store, settings, None)
+        changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)
+        return changed, edited
+
+
+def remembered(out: Path) -> dict[str, Any]:
+    """The settings that the last build of a dataset had. Raises UsageError where there was none."""
+    if not (out / HOME / "store.sqlite").exists():
+        raise UsageError(f"{out}: not a dataset of captioner (no {HOME} in it); give the OUT of a build")
+    with Store(out / HOME) as store:
+        settings: dict[str, Any] = json.loads(store.meta("settings") or "{}")
+        return settings
