@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.errors import Broken, UsageError
-from captioner.media import cutting
+from captioner.media import cutting, showing
 from captioner.media.clipfile import ClipFile
 from captioner.media.cutting import ClipSpec, write_clips
 from captioner.media.showing import Stretch, grid_range, merged
@@ -80,6 +80,12 @@ def test_a_jump_over_what_nobody_wants_changes_no_frame(tmp_path: Path, name: st
     video = Video(frames=1000, size=(64, 64), options={"g": "40", "bf": "3"})
     clips = write(film(tmp_path, video, name=name), (3, 9), (700, 9), (980, 9))
     assert [clip.indices for clip in clips] == [[*range(s, s + 9)] for s in (3, 700, 980)]
+
+
+def test_a_jump_that_lands_too_late_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showing, "_LEAD", -5)
+    source = film(tmp_path, Video(frames=600, size=(64, 64), options={"g": "40"}))
+    assert [clip.indices for clip in write(source, (3, 9), (420, 9))] == [[*range(s, s + 9)] for s in (3, 420)]
 
 
 def test_cuts_may_overlap_and_come_in_any_order(tmp_path: Path) -> None:
@@ -153,7 +159,7 @@ def test_six_channels_are_folded_by_the_usual_weights(tmp_path: Path) -> None:
     audio = Audio(np.stack(tones, axis=1), 96_000, codec="pcm_f32le")
     (clip,) = write(film(tmp_path, Video(frames=60, size=(64, 64)), audio, name="film.mkv"), (10, 25), spec=PCM)
     spectrum = np.abs(np.fft.rfft(clip.samples, axis=0)) / (len(clip.samples) / 2)
-    heard = [spectrum[f] for f in (400, 600, 800, 50, 1000, 1200)]
+    heard = spectrum[[400, 600, 800, 50, 1000, 1200]]
     wanted = [[0.1, 0], [0, 0.1], [0.0707, 0.0707], [0, 0], [0.0707, 0], [0, 0.0707]]
     assert np.allclose(heard, wanted, atol=1e-3)
 
@@ -220,7 +226,8 @@ def test_the_index_stands_before_the_data_and_the_sound_is_as_long_as_its_sample
     data = clip.written.path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
     lists = [i for i in range(len(data)) if data.startswith(b"elst", i)]
-    audio = data[lists[-1] + 12 : lists[-1] + 20]
+    video, audio = (data[place + 12 : place + 20] for place in lists)
+    assert int.from_bytes(video[4:], "big") == 0
     assert int.from_bytes(audio[:4], "big") == 98_000  # in samples
     assert int.from_bytes(audio[4:], "big") == 1024  # the encoder's delay
 

@@ -255,6 +255,14 @@ def test_tone_mapping_never_turns_back_and_keeps_greys_grey(transfer: str) -> No
     assert mapped[-1].min() > 0.999
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_primary_of_bt709_inside_bt2020_is_found_again(channel: int) -> None:
+    within = [(0.6274, 0.0691, 0.0164), (0.3293, 0.9195, 0.0880), (0.0433, 0.0114, 0.8956)][channel]  # BT.2087
+    mapped = to_sdr(pq_signal(80 * np.array([within])), "pq")[0]
+    assert mapped[channel] == pytest.approx((80 / 203) ** (1 / 2.4), abs=0.005)
+    assert np.delete(mapped, channel).max() < 0.08
+
+
 def test_the_dark_is_left_alone_and_the_peak_is_white() -> None:
     assert np.allclose(roll_off(np.array([0.0, 1.0, 26.0, 80.0])), [0.0, 1.0, 26.0, 80.0])
     assert float(roll_off(np.array(1000.0))) == pytest.approx(203)
