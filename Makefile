@@ -25,7 +25,7 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-DATA ?= sample_dataset/truth
+DATA ?= sample_dataset
 
 bench-quality: $(VENV)/.ready  ## words, speakers and cuts against the truth
 	$(BIN)/python bench/quality.py $(DATA)

@@ -68,6 +68,11 @@ def build(folder: Path, out: Path, **options: Any) -> dict[str, Any]:
     return measured(BUILD, str(folder), str(out), json.dumps(options))
 
 
+def sample_files() -> list[Path]:
+    """Recordings of the sample dataset that have sound worth hearing."""
+    return sorted(path for path in (ROOT / "sample_dataset" / "raw").rglob("*") if path.suffix in (".mp4", ".wav", ".flac"))
+
+
 # -- material ----------------------------------------------------------------------------------------------------------
 
 
@@ -78,7 +83,7 @@ def sample_waves() -> list[tuple[str, np.ndarray]]:
 
     waves = []
     with tempfile.TemporaryDirectory() as scratch:
-        for path in sorted((ROOT / "sample_dataset" / "raw").iterdir()):
+        for path in sample_files():
             audio, video = probe(path)
             target = Path(scratch) / "sound.s16"
             decode_speech(path, audio, video, target)
@@ -121,7 +126,7 @@ def utterances() -> list[tuple[np.ndarray, str]]:
 
     waves = dict(sample_waves())
     found = []
-    for item in load_items(ROOT / "sample_dataset" / "truth"):
+    for item in load_items(ROOT / "sample_dataset"):
         wave = waves.get(Path(item.file).stem)
         for line in item.lines if wave is not None else ():
             if line.start is not None and line.end is not None and 3.0 <= line.end - line.start + 0.2 <= 6.0:
@@ -219,9 +224,9 @@ print(json.dumps({"took": time.perf_counter() - start, "frames": count}))
 def bench_video(scratch: Path, _: argparse.Namespace) -> dict[str, Any]:
     folder = scratch / "video"
     folder.mkdir()
-    source = ROOT / "sample_dataset" / "raw"
-    for path in source.glob("*.mp4"):
-        (folder / path.name).symlink_to(path)
+    for path in sample_files():
+        if path.suffix == ".mp4":
+            (folder / path.name).symlink_to(path)
     run = build(folder, scratch / "video_dataset")
     clips = sorted(str(path) for path in (scratch / "video_dataset" / "clips").glob("*.mp4"))
     plain = measured(VIDEO, str(scratch / "plain.mp4"), *clips)
