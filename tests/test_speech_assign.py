@@ -36,7 +36,8 @@ def test_overlapping_turns_of_one_speaker_do_not_count_twice() -> None:
 
 def test_where_two_cover_a_word_the_one_who_was_speaking_goes_on() -> None:
     turns = [turn(0, 3, "A"), turn(1, 5, "B")]
-    assert speakers([word(0.2, 0.8), word(1.2, 1.6)], *turns) == ["A", "A"]
+    assert speakers([word(0.2, 0.8), word(2.2, 2.6)], *turns) == ["A", "A"]
+    assert speakers([word(2.2, 2.6)], *turns) == ["B"]
 
 
 def test_after_a_sentence_the_one_with_more_time_alone_around_wins() -> None:

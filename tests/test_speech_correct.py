@@ -50,6 +50,12 @@ def test_a_pause_between_words_that_touch_goes_to_the_nearest_boundary() -> None
     assert np.array(spans) == about([(0.5, 0.85), (0.85, 1.3), (1.5, 1.8), (1.8, 2.5)])
 
 
+def test_boundaries_are_taken_to_come_early() -> None:
+    """The pause is closer to the boundary at 1.5 as written, and to that at 1.15 once both are 0.1 s later."""
+    spans = corrected(heard(4, (0.5, 1.28), (1.4, 2.4)), (0.5, 1.15), (1.15, 1.5), (1.5, 2.3))
+    assert np.array(spans) == about([(0.5, 1.28), (1.4, 1.5), (1.5, 2.4)])
+
+
 def test_a_word_over_a_pause_lies_where_its_neighbours_leave_it() -> None:
     activity = heard(4, (0.5, 1.2), (1.4, 2.4))
     spans = corrected(activity, (0.5, 1.0), (1.0, 1.6), (1.6, 2.3))

@@ -83,6 +83,12 @@ def test_a_short_pause_is_quiet_though_webrtcvad_hangs_on() -> None:
     assert quiet(heard)[203:212].all()
 
 
+def test_a_pause_that_webrtcvad_calls_voiced_throughout_is_left_to_silero() -> None:
+    heard = activity(SILENCE, TALK, (60, 0.05, 1, -68), TALK, SILENCE)
+    assert not webrtc_is_useless(listen(heard))
+    assert quiet(heard)[203:257].all()
+
+
 def test_webrtcvad_chooses_inside_a_long_pause() -> None:
     pause = [(40, 0.0, 0, -70), (20, 0.02, 1, -62), (40, 0.0, 0, -70)]
     mask = quiet(activity(SILENCE, TALK, *pause, TALK, SILENCE))
