@@ -160,9 +160,10 @@ def quiet_of(ear: Ear) -> Mask:
     still = (ear.speech < DYING) & ~talk & (ear.level <= ear.floor + room)
     if webrtc_is_useless(ear):
         return still
-    chosen = still & (~ear.voiced | _just_after(talk, round(HANG_OVER / STEP)))
+    off = still & ~ear.voiced
+    chosen = off | (still & _just_after(talk, round(HANG_OVER / STEP)))
     for first, last in runs(still):
-        if int(chosen[first:last].sum()) < 3:
+        if int(off[first:last].sum()) < 3:
             chosen[first:last] = True
     return chosen
 
