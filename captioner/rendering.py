@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from captioner.captionfiles import refresh_captions
 from captioner.drafting import Drafter
 from captioner.errors import UsageError
 from captioner.pipeline import HOME, remember
@@ -20,8 +21,6 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
 
     Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
     """
-    from captioner.writing import refresh_captions
-
     drafter = Drafter.of(settings)
     with Store(out / HOME) as store:
         rows = store.clips()

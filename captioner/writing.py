@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from captioner.captionfiles import edited, refresh_captions, write_text
 from captioner.errors import CaptionerError, ClipMismatch, MediaError
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
@@ -84,11 +85,11 @@ def write_dataset(
     fresh, failures = _encode([entry for entry in todo if entry.cuts], desk, store, engine, reporter)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
-    edited = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
+    by_hand = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
     removed = _remove(set(store.written()) - set(ids), clips, out / "replaced", store)
     names = {row.media for row in store.written().values()} | {f"{id_}.txt" for id_ in ids}
     strangers = sorted(path.name for path in clips.iterdir() if path.name not in names)
-    return WriteOutcome(tuple(fresh), tuple(edited), tuple(removed), tuple(failures), tuple(strangers))
+    return WriteOutcome(tuple(fresh), tuple(by_hand), tuple(removed), tuple(failures), tuple(strangers))
 
 
 def _stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, clips: Path) -> ToWrite:
@@ -147,7 +148,7 @@ class _Desk:
         caption, media = self.captions[clip.id], self.clips / clip.path.name
         text = self.clips / f"{clip.id}.txt"
         known = self.before.get(clip.id)
-        if known is None or not _edited(text, known.caption):
+        if known is None or not edited(text, known.caption):
             write_text(text, caption, self.aside)
         else:
             caption = known.caption  # so that the text on disk still counts as a person's
@@ -192,51 +193,16 @@ def _parts(entry: ToWrite, workers: int) -> list[ToWrite]:
     return [replace(entry, cuts=entry.cuts[at : at + size]) for at in range(0, len(entry.cuts), size)]
 
 
-def refresh_captions(captions: Mapping[str, str], clips: Path, store: Store) -> list[str]:
-    """Bring every written clip's `.txt` to its caption. Returns the ids whose text a person changed; those stay."""
-    edited = []
-    with store.transaction():
-        for id_, row in store.written().items():
-            if id_ not in captions:
-                continue
-            path = clips / f"{id_}.txt"
-            if _edited(path, row.caption):
-                edited.append(id_)
-                continue
-            if not path.exists() or row.caption != captions[id_]:
-                write_text(path, captions[id_], store.folder)
-                store.set_written(
-                    WrittenRow(id_, row.key, row.media, row.size, row.mtime_ns, captions[id_], row.repeated)
-                )
-    return edited
-
-
 def _remove(ids: Iterable[str], clips: Path, replaced: Path, store: Store) -> list[str]:
     """Take pairs out of the dataset. A caption that a person changed is kept in `replaced`."""
     gone = sorted(ids)
     rows = store.written()
     for id_ in gone:
         text = clips / f"{id_}.txt"
-        if _edited(text, rows[id_].caption):
+        if edited(text, rows[id_].caption):
             replaced.mkdir(exist_ok=True)
             text.replace(replaced / text.name)
         text.unlink(missing_ok=True)
         (clips / rows[id_].media).unlink(missing_ok=True)
     store.unset_written(gone)
     return gone
-
-
-def _edited(path: Path, caption: str) -> bool:
-    """Whether a caption file stands there and says something else than captioner wrote."""
-    try:
-        found = path.read_bytes().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return False
-    return found.rstrip("\r\n") != caption
-
-
-def write_text(path: Path, text: str, aside: Path) -> None:
-    """UTF-8 without BOM, written in the folder `aside` and then renamed, so that `path` is never half a caption."""
-    scratch = aside / path.name
-    scratch.write_bytes(f"{text}\n".encode())
-    scratch.replace(path)

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = [
-    "errors", "types", "formats", "speech", "cuts", "captions", "settings", "media", "models", "store", "summary",
+    "errors", "types", "formats", "speech", "cuts", "captions", "settings", "media", "models", "store", "summary", "captionfiles",
     "templates_io", "adopt", "stages", "identify", "drafting", "measuring", "planning", "writing", "forecast", "pipeline", "rendering", "engine",
     "trainers", "checks", "review", "report", "progress", "run", "cli", "__main__",
 ]  # fmt: skip

@@ -259,7 +259,7 @@ def test_dry_run_says_what_and_how_long_and_writes_nothing(
     raw, out = dataset
     assert cli.main(["build", str(raw), "--out", str(tmp_path / "new"), "--trigger", "e", "--dry-run"]) == cli.OK
     said = capsys.readouterr().out
-    assert "asr: 4 recordings, about" in said
+    assert "asr: 6 recordings, about" in said
     assert "could not be used" in said
     assert not (tmp_path / "new").exists()
     assert cli.main(["build", str(raw), "--out", str(out), "--trigger", "e", "--dry-run"]) == cli.OK

@@ -46,7 +46,8 @@ class Diarizer(Protocol):
     def diarize(
         self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None = None
     ) -> list[Diarization]:
-        """One result a waveform, in order. Speakers are named SPEAKER_00, SPEAKER_01 ... in order of appearance."""
+        """One result a waveform, in order. Speakers are named SPEAKER_00, SPEAKER_01 ... in order of appearance; a
+        backend that replays a person's files keeps that person's names."""
 
 
 class Vad(Protocol):
