@@ -233,6 +233,30 @@ def test_a_lying_encoder_is_found_out(recording: Recording, tmp_path: Path, lie:
         check_clip(clip.path, asked, AAC, has_picture=True, proof=clip.proof)
 
 
+def test_movement_too_slow_to_tell_neighbours_apart_still_shows_a_lag(tmp_path: Path) -> None:
+    def slow(index: int, width: int, height: int) -> Any:
+        picture = np.full((height, width, 3), 100, dtype=np.uint8)
+        picture[height // 4 : height // 2, 10 + index : 26 + index] = 130
+        return picture
+
+    source = record(film(tmp_path, Video(frames=70, size=(128, 96), draw=slow)))
+    clip, asked = written(source, tmp_path / "honest", AAC)
+    check_clip(clip.path, asked, AAC, has_picture=True, proof=clip.proof)
+    clip, asked = written(source, tmp_path / "lying", AAC, LagsOneFrame)
+    with pytest.raises(ClipMismatch, match="1 frame late"):
+        check_clip(clip.path, asked, AAC, has_picture=True, proof=clip.proof)
+
+
+def test_a_low_hum_that_comes_late_is_heard(tmp_path: Path) -> None:
+    hum = (tone(60, 4, 48_000, 0.2) + tone(47, 4, 48_000, 0.2)).astype(np.float32)
+    source = record(film(tmp_path, Video(frames=70, size=(64, 64)), Audio(hum)))
+    clip, asked = written(source, tmp_path / "honest", AAC)
+    check_clip(clip.path, asked, AAC, has_picture=True, proof=clip.proof)
+    clip, asked = written(source, tmp_path / "lying", AAC, sounding(lambda x: np.roll(x, 120, axis=0)))
+    with pytest.raises(ClipMismatch, match="not in its place"):
+        check_clip(clip.path, asked, AAC, has_picture=True, proof=clip.proof)
+
+
 @pytest.mark.parametrize("change", [lambda x: np.roll(x, 1, axis=0), lambda x: x * 0.999, lambda x: x[:-1]])
 def test_pcm_must_be_the_very_samples(recording: Recording, tmp_path: Path, change: Any) -> None:
     clip, asked = written(recording, tmp_path, PCM, sounding(change))

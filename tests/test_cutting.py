@@ -160,7 +160,7 @@ def test_six_channels_are_folded_by_the_usual_weights(tmp_path: Path) -> None:
     (clip,) = write(film(tmp_path, Video(frames=60, size=(64, 64)), audio, name="film.mkv"), (10, 25), spec=PCM)
     spectrum = np.abs(np.fft.rfft(clip.samples, axis=0)) / (len(clip.samples) / 2)
     heard = spectrum[[400, 600, 800, 50, 1000, 1200]]
-    wanted = [[0.1, 0], [0, 0.1], [0.0707, 0.0707], [0, 0], [0.0707, 0], [0, 0.0707]]
+    wanted = np.array([[0.1, 0], [0, 0.1], [0.0707, 0.0707], [0, 0], [0.0707, 0], [0, 0.0707]])
     assert np.allclose(heard, wanted, atol=1e-3)
 
 
