@@ -1,0 +1,164 @@
+"""From windows to turnlets: the smallest stretches of speech that get one label. Pure.
+
+A window's local speaker is not safe as a unit: where more than three people talk within 10 s, or two voices are alike,
+the network puts two people on one local speaker. Its borders hold all the same. So what is embedded and labelled is a
+*unit*: one stretch of one local speaker in one window, with nobody else's stretch inside. The same speech is heard by
+up to four windows; units that are the same speech make one *turnlet*, embedded once. What the windows say about who is
+the same person becomes evidence between turnlets.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.models.diarizer.windows import FRAMES, SPEAKERS, Local, clean
+
+JOIN = 30
+"""Frames (0.5 s) of nobody else's speech across which one local speaker goes on."""
+CAP = 600
+"""Filter bank frames (6 s) of a turnlet that are embedded, from its middle: more costs time and says nothing new."""
+BACK = 3
+"""Windows before this one that share frames with it."""
+SAME = 0.6
+"""Shared part of the frames in common from which two stretches are the same speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One stretch of one local speaker in one window. Frames are on the recording's grid."""
+
+    window: int
+    local: int
+    start: int
+    end: int
+    """One past its last frame."""
+    alone: NDArray[np.bool_]
+    """bool (end - start,): where nobody else speaks."""
+
+    def cut(self, borders: Sequence[int]) -> list[Unit]:
+        """The unit in parts, cut before each frame of `borders` (ascending) that lies inside it."""
+        edges = [self.start, *(border for border in borders if self.start < border < self.end), self.end]
+        return [
+            Unit(self.window, self.local, start, end, self.alone[start - self.start : end - self.start])
+            for start, end in itertools.pairwise(edges)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Turnlet:
+    units: tuple[int, ...]
+    """Indices of the units that are this speech, at most one a window."""
+    best: int
+    """The unit with most speech of nobody else."""
+    weight: int
+    """Frames of it that nobody else speaks in."""
+
+
+def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Stretches of True as (first, one past last)."""
+    steps = np.diff(np.concatenate(([0], active.astype(np.int8), [0])))
+    return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
+
+
+def units_of(window: int, first: int, local: Local) -> list[Unit]:
+    """The units of one window whose first frame is `first` on the grid, in order of start."""
+    alone = clean(local)
+    found: list[Unit] = []
+    for speaker in range(SPEAKERS):
+        others = alone.any(axis=1) & ~alone[:, speaker]
+        joined: list[tuple[int, int]] = []
+        for start, end in runs(local[:, speaker] == 1):
+            if joined and start - joined[-1][1] <= JOIN and not others[joined[-1][1] : start].any():
+                joined[-1] = (joined[-1][0], end)
+            else:
+                joined.append((start, end))
+        found += [Unit(window, speaker, first + s, first + e, alone[s:e, speaker]) for s, e in joined]
+    return sorted(found, key=lambda unit: (unit.start, unit.local))
+
+
+def turnlets_of(units: Sequence[Unit], firsts: Sequence[int]) -> list[Turnlet]:
+    """Units that are the same speech, heard by neighbouring windows, gathered. `firsts`: first frame of each window."""
+    by_window: dict[int, list[int]] = {}
+    group: list[int] = []
+    members: list[list[int]] = []
+    for index, unit in enumerate(units):
+        choice = _same_speech(index, units, firsts, by_window, members, group)
+        if choice is None:
+            choice = len(members)
+            members.append([])
+        members[choice].append(index)
+        group.append(choice)
+        by_window.setdefault(unit.window, []).append(index)
+    return [_turnlet(ids, units) for ids in members]
+
+
+def _turnlet(ids: list[int], units: Sequence[Unit]) -> Turnlet:
+    best = max(ids, key=lambda i: (int(units[i].alone.sum()), -i))
+    return Turnlet(tuple(ids), best, int(units[best].alone.sum()))
+
+
+def _same_speech(
+    index: int,
+    units: Sequence[Unit],
+    firsts: Sequence[int],
+    by_window: dict[int, list[int]],
+    members: list[list[int]],
+    group: list[int],
+) -> int | None:
+    unit = units[index]
+    best, choice = SAME, None
+    for window in range(unit.window - 1, unit.window - 1 - BACK, -1):
+        for other in by_window.get(window, ()):
+            likeness = _likeness(unit, units[other], firsts[unit.window], firsts[window] + FRAMES)
+            if likeness > best and all(units[member].window != unit.window for member in members[group[other]]):
+                best, choice = likeness, group[other]
+    return choice
+
+
+def _likeness(one: Unit, two: Unit, low: int, high: int) -> float:
+    """Common part of the lone speech of two units, over all of it between frames `low` and `high`, which both heard;
+    0 where most of the shorter unit lies outside."""
+    a, b = _cropped(one, low, high), _cropped(two, low, high)
+    both = float((a & b).sum())
+    either = float((a | b).sum())
+    shorter = min(one.alone.sum(), two.alone.sum())
+    if not either or both < SAME * shorter:
+        return 0.0
+    return both / either
+
+
+def _cropped(unit: Unit, low: int, high: int) -> NDArray[np.bool_]:
+    out = np.zeros(max(0, high - low), dtype=np.bool_)
+    start, end = max(unit.start, low), min(unit.end, high)
+    if start < end:
+        out[start - low : end - low] = unit.alone[start - unit.start : end - unit.start]
+    return out
+
+
+def evidence(
+    units: Sequence[Unit], turnlets: Sequence[Turnlet]
+) -> tuple[dict[tuple[int, int], float], set[tuple[int, int]]]:
+    """What the windows say about pairs of turnlets (smaller index first): the mean over the windows that hold both,
+    +1 where they are different local speakers and -1 where they are one; and the pairs that talk at the same time."""
+    owner = {unit: index for index, turnlet in enumerate(turnlets) for unit in turnlet.units}
+    by_window: dict[int, list[int]] = {}
+    for index, unit in enumerate(units):
+        by_window.setdefault(unit.window, []).append(index)
+    votes: dict[tuple[int, int], list[int]] = {}
+    together: set[tuple[int, int]] = set()
+    for ids in by_window.values():
+        for position, i in enumerate(ids):
+            for j in ids[position + 1 :]:
+                pair = (min(owner[i], owner[j]), max(owner[i], owner[j]))
+                if units[i].local == units[j].local:
+                    votes.setdefault(pair, []).append(-1)
+                    continue
+                votes.setdefault(pair, []).append(1)
+                if min(units[i].end, units[j].end) - max(units[i].start, units[j].start) > 0:
+                    together.add(pair)
+    return {pair: sum(cast) / len(cast) for pair, cast in votes.items()}, together
