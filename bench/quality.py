@@ -167,7 +167,7 @@ def score_item(truth: Truth, heard: Heard, alone: Alone, *, again: bool) -> dict
     result["speakers"] = [len({turn[2] for turn in heard.turns or []}), truth.speakers]
     if truth.speech is not None:
         silent = score.silent_stretches(truth.speech, truth.duration)
-        result["silent_seconds"] = round(score.length([(max(0.0, s), min(truth.duration, e)) for s, e in silent]), 3)
+        result["silent_seconds"] = round(score.kept([(0.0, truth.duration)], silent), 3)
         result["invented"] = score.invented(words, silent)
         result["invented_alone"] = score.invented(by_itself, silent)
     result["sure"] = clip_measures(truth, [clip for clip in clips if not clip.doubts])
