@@ -137,7 +137,8 @@ class Picture:
     end: float
     """Seconds: when the last frame stops being shown."""
     shots: tuple[float, ...]
-    """Seconds of each shot change: the time at which the first frame of the new shot is shown."""
+    """Seconds of each shot change: the time at which the first frame of the new shot is shown; of a dissolve or fade,
+    when it is first and last seen."""
     times: bytes = field(default=b"", repr=False)
     """int32 milliseconds, little endian, one per decoded frame: when each frame is shown."""
 

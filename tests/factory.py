@@ -32,7 +32,7 @@ CODECS: dict[str, tuple[str, str | None, str]] = {
     ".mov": ("mov", "libx264", "aac"),
     ".mkv": ("matroska", "libx264", "aac"),
     ".webm": ("webm", "libvpx", "libopus"),
-    ".avi": ("avi", "mpeg4", "libmp3lame"),
+    ".avi": ("avi", "mpeg4", "pcm_s16le"),  # MP3 in AVI has no place for its encoder's delay
     ".mpg": ("mpeg", "mpeg2video", "mp2"),
     ".mpeg": ("mpeg", "mpeg2video", "mp2"),
     ".ts": ("mpegts", "libx264", "aac"),
@@ -184,10 +184,19 @@ class Audio:
     options: dict[str, str] = field(default_factory=dict)
 
 
-def make(path: Path, video: Video | None = None, *audios: Audio, container: str | None = None) -> Path:
-    """Writes a media file whose container follows the suffix (or `container`), and returns its path."""
+def make(
+    path: Path,
+    video: Video | None = None,
+    *audios: Audio,
+    container: str | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Writes a media file whose container follows the suffix (or `container`), and returns its path.
+
+    `options`: the container's own, such as `{"movflags": "faststart"}`.
+    """
     form, video_codec, audio_codec = CODECS.get(path.suffix.lower(), CODECS[".mp4"])
-    with av.open(str(path), "w", format=container or form) as out:
+    with av.open(str(path), "w", format=container or form, container_options=options or {}) as out:
         picture = None if video is None else _add_video(out, video, video.codec or video_codec or "libx264")
         streams = [_add_audio(out, audio, audio.codec or audio_codec) for audio in audios]
         packets = [] if video is None else _encode(picture, _pictures(video))

@@ -5,7 +5,7 @@ Every way in which FFmpeg or the file system can refuse ends as a `MediaError` t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ _MAGIC = {4: (b"ftyp", b"moov", b"mdat", b"wide", b"free"), 0: (b"RIFF", b"\x1aE
 
 _CONVERSIONS = (ArithmeticError, ValueError)
 """What PyAV's own conversions raise where a damaged header holds a number that makes no sense."""
+
+
+_TRIES = 8
+"""Reads that may fail one after the other before the file counts as ended."""
 
 
 @contextmanager
@@ -120,6 +124,26 @@ def only(container: Any, *streams: Any) -> None:
     for stream in container.streams:
         if stream.index not in keep:
             stream.discard = Discard.all
+
+
+def packets(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+    """The streams' packets from where the container stands, without the empty ones that flush a decoder.
+
+    Reads on after an error as long as something comes.
+    """
+    indices = {stream.index for stream in streams}
+    failures = 0
+    while failures < _TRIES:
+        try:
+            for packet in container.demux(*streams):
+                if packet.size and packet.stream_index in indices:
+                    failures = 0
+                    yield packet
+            return
+        except IndexError:
+            return  # PyAV's own flush, at the end, trips over a stream that appeared midway
+        except (av.error.FFmpegError, *_CONVERSIONS):
+            failures += 1
 
 
 def _decodable(stream: Any, path: Path) -> Any:

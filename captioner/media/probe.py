@@ -9,7 +9,7 @@ from typing import Any
 
 from captioner.errors import Broken
 from captioner.media.container import audio_stream as choose_audio
-from captioner.media.container import by_index, only, opened, video_stream
+from captioner.media.container import by_index, only, opened, packets, video_stream
 from captioner.media.rates import average_rate, constant_rate
 from captioner.media.timeline import first_frames
 from captioner.types import AudioStream, VideoStream
@@ -114,7 +114,9 @@ def _rate(path: Path, index: int) -> tuple[Fraction, bool, int | None]:
         claims = [stream.average_rate, stream.base_rate, stream.guessed_rate]
         count = len(runs[0]) if whole else (stream.frames or None)
         rate = constant_rate(runs, claims)
-        average = average_rate(runs[0]) or next((claim for claim in claims if claim), None)
+        # An MP4's own average is frames over duration; Matroska's is whatever its writer was told.
+        guesses = claims if indexed else [average_rate(runs[0]), *claims]
+        average = next((guess for guess in guesses if guess), None)
     if rate is not None:
         return rate, False, count
     if average is None:
@@ -152,8 +154,8 @@ def _sampled(container: Any, stream: Any) -> tuple[list[list[float]], bool]:
 
 def _times(container: Any, stream: Any, limit: int) -> list[float]:
     """When the next `limit` packets are shown, sorted; packets that an edit list hides are left out."""
-    packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
-    stamps = [packet.pts if packet.pts is not None else packet.dts for packet in islice(packets, limit)]
+    shown = (packet for packet in packets(container, [stream]) if not packet.is_discard)
+    stamps = [packet.pts if packet.pts is not None else packet.dts for packet in islice(shown, limit)]
     tick = float(stream.time_base)
     times = sorted(stamp * tick for stamp in stamps if stamp is not None)
     # The last few wait for frames between them that lie beyond the limit.

@@ -9,6 +9,8 @@ _COMMON = tuple(
     Fraction(rate)
     for rate in ("24", "25", "30", "24000/1001", "30000/1001", "50", "60", "60000/1001", "48", "120", "15", "12", "10")
 )
+_SAME = Fraction(1, 2000)
+"""How near a claim must be to a usual rate to mean it: half of what parts 30 from 30000/1001."""
 _ROUNDING = 0.0025
 """Seconds that a constant stream's times may deviate: containers round to 1 ms, and phones shake a little more."""
 
@@ -17,15 +19,15 @@ def constant_rate(runs: Sequence[Sequence[float]], declared: Iterable[Fraction |
     """The exact rate of frames shown at these times, or None where it varies.
 
     `runs`: stretches of the stream, each the times in seconds of consecutive frames, in the order shown. `declared`:
-    rates that the container claims. Of the rates that fit all times a claimed one wins, a usual one before an odd one;
-    then a usual one that nobody claimed, then what the times themselves say.
+    rates that the container claims. The first that fits all times wins: usual rates next to a claim (a claim may be the
+    average of rounded times), claims as they are, other usual rates, and at last what the times themselves say.
     """
     runs = [run for run in runs if len(run) > 1]
     claims = [rate for rate in declared if rate is not None and 1 <= rate <= 1000]
-    claims.sort(key=lambda rate: rate not in _COMMON)
     if not runs:
         return claims[0] if claims else None
-    for rate in [*claims, *_COMMON]:
+    near = [usual for claim in claims for usual in _COMMON if abs(usual / claim - 1) < _SAME]
+    for rate in [*near, *claims, *_COMMON]:
         if all(_fits(run, rate) for run in runs):
             return rate
     measured = average_rate(max(runs, key=len))

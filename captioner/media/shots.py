@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class _Cuts:
             adaptive_threshold=_RATIO, min_scene_len=1, window_width=_NEIGHBOURS, min_content_val=_LEAST_CHANGE
         )
         self._fed = 0
-        self._near: deque[_Seen] = deque(maxlen=_NEIGHBOURS + 2)
+        self._near: deque[_Seen] = deque(maxlen=2 * _NEIGHBOURS + 2)
         self._found: list[tuple[_Seen, _Seen]] = []
         """The frame before each cut and the frame after it."""
         self._last: NDArray[np.uint8] | None = None
@@ -160,6 +161,8 @@ class _Cuts:
         if len(pair) < 2:
             return
         before, after = pair
+        if not self._stands_out(before, after):
+            return
         if self._found and after.index - self._found[-1][1].index <= _FLASH:
             dark, bright = self._found[-1]
             jump = _apart(dark.grey, bright.grey)
@@ -167,6 +170,15 @@ class _Cuts:
                 self._found.pop()
                 return
         self._found.append((before, after))
+
+    def _stands_out(self, before: _Seen, after: _Seen) -> bool:
+        """Near an end, where the frames that are fed again look like calm: compares with the true neighbours alone."""
+        first, last = before.index - _NEIGHBOURS, after.index + _NEIGHBOURS
+        window = [seen for seen in self._near if first <= seen.index <= last]
+        others = [_apart(one.grey, other.grey) for one, other in pairwise(window) if other is not after]
+        if len(others) == 2 * _NEIGHBOURS or not others:
+            return True
+        return _apart(before.grey, after.grey) >= _RATIO * sum(others) / len(others)
 
 
 class _Shrink:

@@ -17,6 +17,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.media.container import packets
+
 JITTER = 0.02
 """Seconds: a timestamp this near to the running count of samples is rounding, unless it stays so."""
 
@@ -29,9 +31,6 @@ _DRIFT = 0.005
 _JUMP = 60.0
 """Seconds: a longer step, or a step back that is longer than `_BACK`, is a clock set anew, not missing sound."""
 _BACK = 2.0
-
-_TRIES = 8
-"""Reads that may fail one after the other before the file counts as ended."""
 
 Floats = NDArray[np.float32]
 Timed = tuple[Fraction, Any]
@@ -206,7 +205,8 @@ def _timed(container: Any, stream: Any) -> Iterator[tuple[Fraction | None, Any]]
 
 
 def _mixed(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, Fraction | None, Any]]:
-    for stream, packet in _packets(container, streams):
+    flush = [(stream, None) for stream in streams]
+    for stream, packet in chain(((packet.stream, packet) for packet in packets(container, streams)), flush):
         try:
             frames = stream.decode(packet)
         except (av.error.FFmpegError, ValueError):
@@ -214,19 +214,3 @@ def _mixed(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, Fracti
         for frame in frames:
             base = frame.time_base or stream.time_base
             yield stream, (None if frame.pts is None or base is None else frame.pts * base), frame
-
-
-def _packets(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Packets, then a None for each stream to flush its decoder. Reads on after an error as long as something comes."""
-    failures = 0
-    while failures < _TRIES:
-        try:
-            for packet in container.demux(*streams):
-                if packet.size:
-                    failures = 0
-                    yield packet.stream, packet
-            break
-        except (av.error.FFmpegError, ValueError):
-            failures += 1
-    for stream in streams:
-        yield stream, None
