@@ -286,8 +286,8 @@ def test_a_recording_is_found_by_its_name_with_or_without_folder_and_suffix(tmp_
     file.write_text(ROWS.format("other") + ROWS.format(uri), encoding="utf-8")
     turns = replay(file, "b/take_1.wav").turns
     assert [(turn.speaker, turn.span) for turn in turns] == [
-        ("SPEAKER_00", Span.at(0.5, 1.5)),
-        ("SPEAKER_01", Span.at(1.2, 3.2)),
+        ("zoe", Span.at(0.5, 1.5)),
+        ("al", Span.at(1.2, 3.2)),
     ]
 
 

@@ -13,7 +13,7 @@ from captioner.formats import rttm
 from captioner.models.protocols import Diarizer, Progress, SpeakerHint, Waveform
 from captioner.types import Diarization, Span, Turn
 
-VERSION = "rttm 1"
+VERSION = "rttm 2"
 
 SLACK = 0.5
 """Seconds by which a turn may end after its recording, as lengths of files and their sound differ; it is shortened."""
@@ -70,7 +70,7 @@ class _Replay:
     def diarize(
         self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None = None
     ) -> list[Diarization]:
-        """Speakers are renamed in order of appearance; the hint is not needed and passed by.
+        """Speakers keep the user's names; the hint is not needed and passed by.
 
         Raises BadFormat for a recording that no RTTM speaks of: without turns it would count as silent.
         """
@@ -78,7 +78,7 @@ class _Replay:
         done = []
         for audio in audios:
             name = str(getattr(audio, "name", ""))
-            done.append(Diarization(_renamed(self._own(name), audio.duration, name)))
+            done.append(Diarization(_within(self._own(name), audio.duration, name)))
             if progress is not None:
                 progress(audio.duration)
         return done
@@ -107,8 +107,7 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _renamed(turns: Sequence[Turn], duration: float, name: str) -> tuple[Turn, ...]:
-    names: dict[str, str] = {}
+def _within(turns: Sequence[Turn], duration: float, name: str) -> tuple[Turn, ...]:
     kept = []
     for turn in sorted(turns):
         if turn.span.start >= duration or turn.span.end > duration + SLACK:
@@ -116,6 +115,5 @@ def _renamed(turns: Sequence[Turn], duration: float, name: str) -> tuple[Turn, .
                 f"{name}: the turn of {turn.speaker} at {turn.span.start:g} s ends after the recording "
                 f"({duration:g} s); are these the turns of another file?"
             )
-        speaker = names.setdefault(turn.speaker, f"SPEAKER_{len(names):02d}")
-        kept.append(Turn(Span.at(turn.span.start, min(duration, turn.span.end)), speaker))
+        kept.append(Turn(Span.at(turn.span.start, min(duration, turn.span.end)), turn.speaker))
     return tuple(kept)
