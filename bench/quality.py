@@ -44,10 +44,11 @@ from quality_truth import Truth, TurnT, load
 RATE = 16_000
 
 
-def wer(truth: Truth, words: Iterable[tuple[float, float, str]]) -> Errors | None:
+def wer(truth: Truth, words: Iterable[tuple[float, float, str]], between: str) -> Errors | None:
+    """`between` joins the words: a recogniser's raw words bring their own blanks."""
     if truth.text is None:
         return None
-    return score.align(normalise(truth.text), normalise(" ".join(text for _, _, text in words)))
+    return score.align(normalise(truth.text), normalise(between.join(text for _, _, text in words)))
 
 
 def der(truth: Truth, turns: Sequence[TurnT]) -> dict[str, float] | None:
@@ -92,9 +93,9 @@ def caption_errors(truth: Truth, clip: Clip) -> tuple[Errors, str] | None:
 def kept(truth: Truth, clips: Sequence[Clip]) -> dict[str, Any] | None:
     """Seconds of single-speaker truth speech and how many of them clips hold."""
     spans = [clip.span for clip in clips]
-    if truth.turns:
-        speech = score.single_speech(truth.turns)
-        return {"of": score.length(speech), "kept": score.kept(speech, spans), "by": "turns"}
+    speech = score.single_speech(truth.turns) if truth.turns else known_speech(truth) if truth.alone else []
+    if speech:
+        return {"of": score.length(speech), "kept": score.kept(speech, spans), "by": "times"}
     if truth.alone and truth.text is not None:
         text = normalise(truth.text)
         said = normalise(" ".join(clip.text for clip in sorted(clips, key=lambda clip: clip.span)))
@@ -104,8 +105,15 @@ def kept(truth: Truth, clips: Sequence[Clip]) -> dict[str, Any] | None:
     return None
 
 
+def known_speech(truth: Truth) -> list[score.SpanT]:
+    """Where the one speaker of a file speaks, as far as words or lines have times; [] where none have."""
+    timed = [(w.start, w.end) for w in truth.words or []] or [(max(0.0, s), e) for s, e, _ in truth.lines or []]
+    return score.merge(timed)
+
+
 def sentences_kept(truth: Truth, clips: Sequence[Clip]) -> tuple[int, int] | None:
-    """Sentences that one clip holds whole (by the sentence's speech times, else by its words), of how many."""
+    """Sentences that one clip holds whole, of how many. Where a sentence has no times, a clip inside its part whose
+    caption has at least half as many words holds it: whether they are the right ones is said by `caption`."""
     if not truth.sentences:
         return None
     survived = 0
@@ -115,7 +123,7 @@ def sentences_kept(truth: Truth, clips: Sequence[Clip]) -> tuple[int, int] | Non
             survived += any(c.span[0] <= part["speech_start"] and part["speech_end"] <= c.span[1] for c in here)
         else:
             words = normalise(part["text"])
-            survived += any(score.align(words, normalise(c.text)).deletions == 0 for c in here)
+            survived += any(2 * len(normalise(c.text)) >= len(words) for c in here)
     return survived, len(truth.sentences)
 
 
@@ -159,7 +167,7 @@ def score_item(truth: Truth, heard: Heard, alone: Alone, *, again: bool) -> dict
     truth.duration = truth.duration or len(samples) / RATE
     by_itself = alone.words(samples, None) if len(samples) else []
     result: dict[str, Any] = {"file": truth.file, "failure": heard.failure, "not_scored": truth.unscored}
-    ours, theirs = wer(truth, words), wer(truth, by_itself)
+    ours, theirs = wer(truth, words, " "), wer(truth, by_itself, "")
     result["wer"] = asdict(ours) if ours else None
     result["wer_alone"] = asdict(theirs) if theirs else None
     result["der"] = der(truth, heard.turns or [])
@@ -183,7 +191,7 @@ def transcribed_again(clips: Sequence[Clip], alone: Alone, language: str | None)
     for clip in clips:
         if clip.file is None or clip.doubts:
             continue
-        text = " ".join(word for _, _, word in alone.words(sound_of(clip.file), language))
+        text = "".join(word for _, _, word in alone.words(sound_of(clip.file), language))
         errors = score.align(normalise(clip.text), normalise(text))
         total += errors
         if errors.substitutions or errors.deletions or errors.insertions:

@@ -150,6 +150,8 @@ def again(items: Sequence[Row]) -> str:
             errors = Errors(**item["again"]["errors"])
             pooled += errors
             rows.append([item["file"], *_wer(errors)])
+    if not rows:
+        return ""
     rows.append(["pooled", *_wer(pooled)])
     title = "Written clips transcribed again, against their captions (WER %)"
     return _grid(title, ["file", "WER", "sub", "del", "ins", "words"], rows)

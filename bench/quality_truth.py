@@ -45,6 +45,8 @@ class Truth:
     alone: bool = False
     """One person speaks in the whole file."""
     shots: list[float] = field(default_factory=list)
+    voices: set[str] = field(default_factory=set)
+    """Whom the lines name."""
     speakers: int | None = None
     unscored: list[str] = field(default_factory=list)
 
@@ -124,6 +126,7 @@ def _texts(truth: Truth, item: Mapping[str, Any], folder: Path) -> None:
         truth.text = " ".join(cue.text for cue in sorted(cues, key=lambda cue: cue.span.start)) or None
     lines: Sequence[Mapping[str, Any]] = _json(item, "lines", folder) or []
     timed = [line for line in lines if line.get("start") is not None and line.get("end") is not None]
+    truth.voices = {line["speaker"] for line in lines if line.get("speaker")}
     if lines:
         ordered = sorted(timed, key=lambda line: line["start"]) if len(timed) == len(lines) else lines
         truth.text = " ".join(line["text"] for line in ordered)
@@ -160,6 +163,8 @@ def _speakers(truth: Truth, item: Mapping[str, Any]) -> None:
         truth.speakers = given
     elif isinstance(given, list):
         truth.speakers = len(given)
+    elif truth.voices:
+        truth.speakers = len(truth.voices)
     elif truth.text and not truth.sentences and (item.get("speaker") or item.get("transcript_text")):
         truth.speakers = 1  # a text of its own without turns: a reading or a speech of one person
     truth.alone = truth.speakers == 1 and bool(truth.text)

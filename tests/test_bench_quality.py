@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 BENCH = Path(__file__).parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 
+import quality  # noqa: E402
 import quality_truth  # noqa: E402
+from quality_report import table  # noqa: E402
+from quality_run import Clip, Heard  # noqa: E402
 from quality_score import (  # noqa: E402
     Errors,
     Spoken,
@@ -158,3 +161,70 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"items": [{"file": "lost.wav"}]}))
     with pytest.raises(SystemExit, match=r"lost\.wav"):
         quality_truth.load(tmp_path)
+
+
+def clip(start: float, end: float, text: str, *doubts: str) -> Clip:
+    return Clip(f"a_f{start:.0f}n{end:.0f}", (start, end), text, doubts, None)
+
+
+def dialogue() -> quality_truth.Truth:
+    said = [
+        Spoken(1, 2, "hi", "ann"),
+        Spoken(2, 3, "there", "ann"),
+        Spoken(4, 5, "yes", "bob"),
+        Spoken(5, 6, "sir", "bob"),
+    ]
+    return quality_truth.Truth(
+        "a.wav", Path("a.wav"), 10.0, "en", "hi there yes sir", words=said, turns=[(1, 3, "ann"), (4, 6, "bob")],
+        shots=[3.5], speech=[(1, 3), (4, 6)], speakers=2,
+    )  # fmt: skip
+
+
+def test_good_clips_measure_well() -> None:
+    found = quality.clip_measures(dialogue(), [clip(0.5, 3.4, "Hi there."), clip(3.6, 6.5, "Yes, sir!")])
+    assert (found["words_cut"], found["foreign_words"], found["crossed"], found["caption_wrong"]) == ([], [], [], [])
+    assert found["kept"] == {"of": 4.0, "kept": 4.0, "by": "times"}
+    assert found["invented"] == []
+
+
+def test_bad_clips_measure_badly() -> None:
+    found = quality.clip_measures(dialogue(), [clip(1.5, 4.6, "hi there"), clip(7.5, 9.0, "thank you")])
+    assert [word for _, word in found["words_cut"]] == ["hi", "yes"]
+    assert [word for _, word in found["foreign_words"]] == ["yes"]
+    assert found["foreign_seconds"] == 0.6
+    assert [shot for _, shot in found["crossed"]] == [3.5]
+    assert found["caption"]["word times"] == {"hits": 2, "substitutions": 0, "deletions": 1, "insertions": 2}
+    assert found["kept"]["kept"] == pytest.approx(2.1)
+    assert [text for _, text in found["invented"]] == ["thank you"]
+
+
+def test_turns_are_scored_without_a_collar_and_with_overlap() -> None:
+    truth = dialogue()
+    assert quality.der(truth, [(1, 3, "x"), (4, 6, "y")]) == {"missed": 0, "false_alarm": 0, "confusion": 0, "total": 4}
+    found = quality.der(truth, [(1, 3, "x"), (4, 5, "x"), (5, 6.5, "y")])
+    assert found == {"missed": 0, "false_alarm": 0.5, "confusion": 1.0, "total": 4.0}
+    assert quality.der(truth, []) == {"missed": 4.0, "false_alarm": 0, "confusion": 0, "total": 4.0}
+
+
+class Deaf:
+    """A transcriber that hears one word more than is said."""
+
+    def words(self, samples: object, language: str | None) -> list[tuple[float, float, str]]:
+        return [(1, 2, " Hi"), (2, 3, " there"), (4, 5, " yes"), (5, 6, " sir"), (8.8, 9.0, " bye")]
+
+
+def test_an_item_is_scored_and_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "sound_of", lambda path: [0.0])
+    heard = Heard(
+        words=[(1, 2, "hi"), (4, 5, "yes"), (5, 6, "sir")],
+        turns=[(1, 3, "x"), (4, 6, "x")],
+        clips=[clip(0.5, 3.4, "Hi there."), clip(3.6, 6.5, "Yes, sir!", "fast: too fast")],
+    )
+    row = quality.score_item(dialogue(), heard, Deaf(), again=True)
+    assert (row["wer"]["deletions"], row["wer_alone"]["insertions"]) == (1, 1)
+    assert (row["invented"], row["invented_alone"]) == ([], [" bye"])
+    assert (row["speakers"], row["der"]["confusion"]) == ([1, 2], 2.0)
+    assert (row["sure"]["kept"]["kept"], row["all"]["kept"]["kept"]) == (2.0, 4.0)
+    lines = [" ".join(line.split()) for line in table([row]).splitlines()]
+    assert "a.wav 25.0 0 1 0 4 25.0 0 0 1" in lines
+    assert "a.wav 50.0 0.0 0.0 50.0 1 2" in lines
