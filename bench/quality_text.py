@@ -20,6 +20,7 @@ ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", 
 SAME = {"mister": "mr", "mistress": "mrs", "doctor": "dr", "saint": "st", "okay": "ok", "&": "and", "%": "percent"}
 
 _NUMBER = re.compile(r"(?<![\w.])(\d+)(?:\.(\d+))?(st|nd|rd|th)?(?!\w)")
+_GLUED = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?!(?:st|nd|rd|th)\b)(?=[^\W\d_])")  # P2: P two
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*['\u2019]?|[&%]")
 
 
@@ -27,6 +28,7 @@ def normalise(text: str) -> list[str]:
     """The words of `text` as they are compared."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = _GLUED.sub(" ", text)
     text = _NUMBER.sub(lambda match: f" {_spell(match)} ", text)
     words = [SAME.get(word, word) for word in _WORD.findall(text)]
     return _letters([word.strip("'") for word in words if word.strip("'")])

@@ -43,6 +43,7 @@ from quality_text import normalise  # noqa: E402
         ("2,300 of 21st", "two thousand three hundred of twenty first"),
         ("3.5 %", "three point five percent"),
         ("N_E_Z_", "NEZ"),
+        ("with P2 now, 3rd", "with P two now third"),
         ("Mr. Dashwood\u2019s", "mister dashwood's"),
         ("cold-hearted \u2014 ill\u2014disposed", "cold hearted ill disposed"),
         ("'quoted' words'", "quoted words"),
