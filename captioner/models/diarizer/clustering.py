@@ -16,19 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pair = tuple[int, int]
+Curve = tuple[tuple[float, float], ...]
+
+
+def limit(curve: Curve, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The curve's distance at each of `seconds`."""
+    return np.interp(seconds, [point[0] for point in curve], [point[1] for point in curve])
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Distances are cosine distances (0 to 2), weights are seconds of speech."""
 
-    near: float = 0.40
-    """Two clusters of `sure` seconds and more are one person up to this distance."""
-    far: float = 0.49
-    """So are two of which the smaller has `core` seconds; between the two it is linear."""
-    sure: float = 3.0
-    core: float = 0.8
-    """Shorter turnlets found no cluster of their own at first."""
+    limits: Curve = ((0.5, 0.64), (0.8, 0.56), (1.2, 0.49), (1.5, 0.46), (3.0, 0.40))
+    """(seconds, distance): two clusters of which the smaller has so many seconds are one person up to this distance;
+    linear between, level outside. Embeddings of a syllable or two scatter: of one person's, 1 pair in 100 is farther
+    apart. Two similar people are not much farther apart than that, so more speech must be nearer."""
+    core: float = 1.5
+    """Seconds from which a turnlet takes part in the clustering; a shorter one joins somebody afterwards."""
+    least: float = 0.5
+    """Seconds from which a turnlet that is far from everybody is somebody new."""
     differ: float = 0.10
     """Added where the windows say that two turnlets are different people."""
     same: float = 0.02
@@ -112,16 +119,16 @@ def agglomerate(
     distances: NDArray[np.float64],
     weights: NDArray[np.float64],
     apart: AbstractSet[Pair],
-    limits: tuple[float, float, float, float],
+    curve: Curve,
     least: int = 1,
     most: int | None = None,
 ) -> list[int]:
-    """Label of each item, counted from 0 in order of the smallest item. `limits`: near, far, core, sure of `Rules`.
+    """Label of each item, counted from 0 in order of the smallest item. `curve`: see `Rules.limits`.
 
     Clusters above the limit merge only while there are more than `most`; nothing merges below `least`. Items kept
     `apart` never meet, except where `most` leaves no other way.
     """
-    work = _Merging(distances, weights, apart, limits)
+    work = _Merging(distances, weights, apart, curve)
     while work.count > least:
         if not work.merge_nearest(forced=most is not None and work.count > most):
             break
@@ -134,14 +141,14 @@ class _Merging:
         distances: NDArray[np.float64],
         weights: NDArray[np.float64],
         apart: AbstractSet[Pair],
-        limits: tuple[float, float, float, float],
+        curve: Curve,
     ) -> None:
         self.weights = weights.copy()
         self.distances = distances.copy()
         self.blocked = np.zeros(distances.shape, dtype=np.bool_)
         for one, two in apart:
             self.blocked[one, two] = self.blocked[two, one] = True
-        self.limits = limits
+        self.curve = curve
         self.alive = np.ones(len(weights), dtype=np.bool_)
         self.root = np.arange(len(weights))
         self.count = len(weights)
@@ -151,10 +158,8 @@ class _Merging:
 
     def _margin(self, row: int) -> NDArray[np.float64]:
         """By how much each pair with `row` is above its limit (negative: one person). Infinite where they are apart."""
-        near, far, core, sure = self.limits
         smaller = np.minimum(self.weights, self.weights[row])
-        limit = near + (far - near) * np.clip((sure - smaller) / (sure - core), 0.0, 1.0)
-        margin: NDArray[np.float64] = self.distances[row] - limit
+        margin: NDArray[np.float64] = self.distances[row] - limit(self.curve, smaller)
         margin[self.blocked[row] | ~self.alive] = np.inf
         margin[row] = np.inf
         return margin

@@ -30,7 +30,6 @@ SPLITTABLE = 1.6
 CHANGE_NEAR, CHANGE_FAR, CHANGE_SURE = 0.42, 0.60, 2.0
 """See `changes.cuts`. Stricter than clustering: a wrong split costs a line its end."""
 FRAME = windows.HOP / windows.RATE
-_RULES = Rules()
 SEGMENTING = 0.5
 """Share of the time that finding speech takes, for progress."""
 
@@ -41,10 +40,8 @@ class Options:
     """Threads for the networks; None for one a core."""
     batch: int = 8
     """Windows of 10 s that the segmentation network hears at once."""
-    near: float = _RULES.near
-    """Cosine distance up to which voices with seconds of speech are one person."""
-    far: float = _RULES.far
-    """The same for voices heard for less than a second."""
+    lenience: float = 0.0
+    """Added to the cosine distances up to which voices are one person: above 0 finds fewer speakers, below 0 more."""
 
 
 def load(options: Options) -> Diarizer:
@@ -55,7 +52,8 @@ class _Embedded:
     def __init__(self, options: Options, networks: Networks) -> None:
         self._options = options
         self._networks = networks
-        self._rules = Rules(near=options.near, far=options.far)
+        curve = tuple((seconds, distance + options.lenience) for seconds, distance in Rules().limits)
+        self._rules = Rules(limits=curve)
 
     def diarize(
         self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None = None

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.models.diarizer.clustering import Clusters, Pair, Rules, agglomerate
+from captioner.models.diarizer.clustering import Clusters, Pair, Rules, agglomerate, limit
 from captioner.models.protocols import SpeakerHint
-
-ALONE: tuple[tuple[float, float], ...] = ((0.8, 0.50), (0.5, 0.56), (0.3, 0.66))
-"""(seconds, distance): a short turnlet that is farther than this from everybody is somebody new. Embeddings of
-a syllable or two scatter: of pairs of one speaker's, 1 in 100 is farther apart than this. Shorter ones are never new."""
 
 
 def label(
@@ -58,11 +53,10 @@ def _core(
     chosen = list(core)
     clusters = Clusters(vectors[chosen], weights[chosen], near_votes, near_apart, rules)
     tight = rules.tight
-    while len(clusters) > rules.dense and tight < rules.near:
-        _thin(clusters, replace(rules, near=tight, far=tight), hint.least)
+    while len(clusters) > rules.dense and tight < rules.limits[-1][1]:
+        _thin(clusters, tight, hint.least)
         tight += 0.05
-    limits = (rules.near, rules.far, rules.core, rules.sure)
-    labels = agglomerate(clusters.distances(), clusters.weights, clusters.apart, limits, hint.least, hint.most)
+    labels = agglomerate(clusters.distances(), clusters.weights, clusters.apart, rules.limits, hint.least, hint.most)
     out = [0] * len(core)
     for members, speaker in zip(clusters.members, labels, strict=True):
         for member in members:
@@ -70,14 +64,13 @@ def _core(
     return out
 
 
-def _thin(clusters: Clusters, rules: Rules, least: int) -> None:
+def _thin(clusters: Clusters, tight: float, least: int) -> None:
     """Merges what is surely one person within blocks of `dense` neighbours, so that the whole fits in memory."""
     labels: list[int] = []
-    for start in range(0, len(clusters), rules.dense):
-        block = clusters.block(start, min(start + rules.dense, len(clusters)))
-        limits = (rules.near, rules.far, rules.core, rules.sure)
+    for start in range(0, len(clusters), clusters.rules.dense):
+        block = clusters.block(start, min(start + clusters.rules.dense, len(clusters)))
         offset = max(labels, default=-1) + 1
-        found = agglomerate(block.distances(), block.weights, block.apart, limits, least)
+        found = agglomerate(block.distances(), block.weights, block.apart, ((0.0, tight),), least)
         labels += [offset + speaker for speaker in found]
     clusters.gather(labels)
 
@@ -101,6 +94,7 @@ def _join(
     for one, two in apart:
         clash.setdefault(one, set()).add(two)
         clash.setdefault(two, set()).add(one)
+    alone = limit(rules.limits, weights)
     count = 1 + max(speaker for speaker in result if speaker is not None)
     sums = np.zeros((count, vectors.shape[1]))
     totals = np.zeros(count)
@@ -115,7 +109,7 @@ def _join(
         distances[sorted(shut)] += rules.differ
         nearest = int(np.argmin(distances))
         full = hint.most is not None and len(totals) >= hint.most
-        if not full and distances[nearest] > _alone(weights[index]):
+        if not full and weights[index] >= rules.least and distances[nearest] > alone[index]:
             nearest = len(totals)
             sums = np.vstack([sums, np.zeros(vectors.shape[1])])
             totals = np.append(totals, 0.0)
@@ -139,8 +133,3 @@ def _said(
             votes[speaker] += weights[other] * vote * (rules.differ if vote > 0 else rules.same)
             total[speaker] += weights[other]
     return votes / np.maximum(total, 1e-9)
-
-
-def _alone(weight: float) -> float:
-    """Distance from which so many seconds of speech are somebody new."""
-    return next((distance for least, distance in ALONE if weight >= least), float("inf"))
