@@ -16,7 +16,7 @@ from captioner.models.asr import guards, packing, weights
 from captioner.models.asr.engine import Engine, States
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
-from captioner.models.protocols import Listening, Progress, Transcriber
+from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.types import SPEECH_RATE, Doubt, Transcript, Word, seconds
 
 VERSION = "faster-whisper-1.2 contexts 1"
@@ -134,15 +134,37 @@ class FasterWhisper:
         """Everything that happens to the pieces held in memory together."""
         states = self._encode(courses, held)
         spoken = self._languages(courses, held, states)
-        languages = sorted({courses[piece.recording].language or "" for piece in held})
-        for language in languages:
+        for language in sorted({courses[piece.recording].language or "" for piece in held}):
             own = [piece for piece in held if courses[piece.recording].language == language]
+            hearings: dict[Piece, Hearing] = {}
             for group in self._grouped(own):
                 heard = self._engine.decode([states.pop(piece) for piece in group], group, language)
-                for piece, hearing in zip(group, heard, strict=True):
+                hearings.update(zip(group, heard, strict=True))
+                self._again(courses, hearings, group, language)
+                for piece in group:
                     course = courses[piece.recording]
-                    self._keep(course, piece, hearing, spoken.get(piece, {}))
+                    self._keep(course, piece, hearings.pop(piece), spoken.get(piece, {}))
                     step.done(course, piece)
+
+    def _again(
+        self, courses: Sequence[_Course], hearings: dict[Piece, Hearing], group: Sequence[Piece], language: str
+    ) -> None:
+        """Hears what is unsure or at fault once more in a full window, and keeps the better hearing of each."""
+        hotwords = self._options.hotwords
+        unsure = [
+            piece
+            for piece in group
+            if packing.piece_context(piece) < packing.WINDOW
+            and (guards.is_unsure(hearings[piece]) or guards.faults(hearings[piece], piece, language, hotwords))
+        ]
+        for few in packing.batches(((packing.WINDOW, piece) for piece in unsure), self._options.batch_size, AT_ONCE):
+            sounds = [self._sound(courses, piece) for piece in few]
+            states = self._engine.encode(sounds, packing.WINDOW)
+            for piece, second in zip(few, self._engine.decode(states, few, language), strict=True):
+                hearings[piece] = guards.better(hearings[piece], second, piece, language, hotwords)
+
+    def _sound(self, courses: Sequence[_Course], piece: Piece) -> Samples:
+        return courses[piece.recording].item.audio.read(piece.heard.start, piece.heard.end)
 
     def _grouped(self, own: Sequence[Piece]) -> list[list[Piece]]:
         items = ((packing.piece_context(piece), piece) for piece in own)
@@ -151,9 +173,7 @@ class FasterWhisper:
     def _encode(self, courses: Sequence[_Course], held: Sequence[Piece]) -> dict[Piece, States]:
         states: dict[Piece, States] = {}
         for group in self._grouped(held):
-            sounds = [
-                courses[piece.recording].item.audio.read(piece.heard.start, piece.heard.end) for piece in group
-            ]  # fmt: skip
+            sounds = [self._sound(courses, piece) for piece in group]
             encoded = self._engine.encode(sounds, packing.piece_context(group[0]))
             states.update(zip(group, encoded, strict=True))
         return states

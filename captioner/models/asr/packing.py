@@ -1,16 +1,17 @@
 """How speech is laid out for Whisper. Pure.
 
 Whisper's encoder takes 30 s and most lines last 5, so a clip heard on its own pays for six times its length. Putting
-several clips into one 30 s window costs less but lets words of one clip land in another and a decoder that loses its
-place skip the rest. CTranslate2's encoder also takes fewer frames than 30 s of them, and then each piece gets a context
-of its own: the piece, at least `TAIL` of silence after it, up to the next whole `BUCKET`. Pieces of one length go
-through together, whoever's they are; none can hear another, so a piece's words depend on nothing but its own samples.
+several clips into one 30 s window costs less, but words of one clip land in another and a decoder that loses its place
+skips the rest. CTranslate2's encoder also takes fewer frames than 30 s of them. So each piece gets a context of its
+own: the piece, at least `TAIL` of silence after it, up to the next whole `BUCKET`. Pieces of one length go through
+together, whoever's they are; none can hear another, so a piece's words depend on nothing but its own samples.
 
-Measured with Whisper base int8, beam 5, on two cores, over 60 English and 70 other clips of 0.6 to 17 s
-(`bench/packing.py`): one faster-whisper call a clip 5.4 % and 20.2 % WER; into 30 s windows 7.9 % and four times as
-fast; contexts of their own with 2, 3, 4 or 6 s of silence 7.8, 4.8, 4.8 and 4.9 %, other languages 20.5, 19.1,
-19.2 and 19.5 %, and six to eight times faster. With less silence than 2 s the decoder hears no end and repeats
-itself; prompted for timestamps it does so now and then with any.
+Measured with Whisper base int8, beam 5, on two cores, over 60 English and 84 other clips of 0.6 to 17 s
+(`bench/packing.py`), WER: one faster-whisper call a clip 5.4 and 20.2 %; several in a 30 s window 7.9 % and four times
+as fast; contexts of their own with 2, 3, 4 or 6 s of silence 7.8, 4.8, 4.8 and 4.9 %, other languages 20.5, 19.1,
+19.2 and 19.5 %, six to eight times as fast. With less silence or less than `LEAST` in all the decoder hears no end and
+says things twice; prompted for timestamps it does so now and then with any. On far-field talk the full 30 s are still
+better, so what the decoder is unsure of is heard a second time in them (see `guards.UNSURE`).
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ FRAME = 0.01
 """Seconds of a frame of Whisper's log-mel spectrogram."""
 WINDOW = 3000
 """Frames of the longest context: Whisper's own 30 s."""
-TAIL = 300
+TAIL = 400
 """Fewest frames of silence after a piece, where the window has room for them."""
+LEAST = 800
+"""Frames of the shortest context: in less, clips of 2 s came out said twice."""
 BUCKET = 100
 """Contexts are multiples of this many frames, so that pieces of nearly one length go through together."""
 LONGEST = 28.0
 """Seconds of speech and pauses that a piece spans at most, before padding."""
-PAUSE = 1.5
-"""Seconds: a longer pause begins a new piece; over a shorter one the words before it are context worth having."""
+PAUSE = 3.0
+"""Seconds: a longer pause begins a new piece; over a shorter one the words before it are context worth having. Of
+0.5, 1.5 and 3 s it gave the fewest errors, most of all on a meeting."""
 PAD = 0.4
 """Seconds heard before and after a piece's speech where there is room: a VAD clips first and last sounds."""
 
@@ -136,8 +140,8 @@ def _padded(groups: Sequence[Sequence[Span]], index: int, duration: float) -> Sp
 
 
 def context(frames: int) -> int:
-    """Frames of the context that a piece of this many frames is heard in: a multiple of BUCKET, at most WINDOW."""
-    return min(WINDOW, math.ceil((frames + TAIL) / BUCKET) * BUCKET)
+    """Frames of the context that a piece of this many frames is heard in: a multiple of BUCKET, LEAST to WINDOW."""
+    return min(WINDOW, max(LEAST, math.ceil((frames + TAIL) / BUCKET) * BUCKET))
 
 
 def piece_context(piece: Piece) -> int:

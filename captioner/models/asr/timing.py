@@ -125,9 +125,12 @@ def _weight(sign: str) -> float:
     return 3.0 if "\u2e80" <= sign <= "\ud7ff" else 1.0
 
 
-def unheard(words: Sequence[Word], speech: Sequence[Span], least: float, reach: float) -> list[Span]:
-    """Stretches of speech of `least` seconds or more with no word within `reach` seconds, in order."""
-    taken = sorted(Span.at(max(0.0, c.start - reach), c.end + reach) for c in map(covered, words))
+def unheard(words: Sequence[Word], speech: Sequence[Span], least: float, before: float, after: float) -> list[Span]:
+    """Stretches of speech of `least` seconds or more with no word on them, in order.
+
+    A word takes `before` seconds more than its span in front, and `after` seconds behind.
+    """
+    taken = sorted(Span.at(max(0.0, c.start - before), c.end + after) for c in map(covered, words))
     rest: list[Span] = []
     for span in speech:
         at = span.start
