@@ -70,7 +70,9 @@ def build(folder: Path, out: Path, **options: Any) -> dict[str, Any]:
 
 def sample_files() -> list[Path]:
     """Recordings of the sample dataset that have sound worth hearing."""
-    return sorted(path for path in (ROOT / "sample_dataset" / "raw").rglob("*") if path.suffix in (".mp4", ".wav", ".flac"))
+    return sorted(
+        path for path in (ROOT / "sample_dataset" / "raw").rglob("*") if path.suffix in (".mp4", ".wav", ".flac")
+    )
 
 
 # -- material ----------------------------------------------------------------------------------------------------------
@@ -145,7 +147,9 @@ def bench_build(scratch: Path, _: argparse.Namespace) -> dict[str, Any]:
         write_wav(folder / f"{name}.wav", [wave])
     run = build(folder, scratch / "audio_only_dataset")
     models = sum(s for name, s in run["seconds"].items() if name.split()[0] in MODEL_STAGES)
-    print(f"build   {run['duration']:.0f} s of sound: {run['wall']:.1f} s whole, {models:.1f} s models: {run['wall'] / models:.2f}")
+    print(
+        f"build   {run['duration']:.0f} s of sound: {run['wall']:.1f} s whole, {models:.1f} s models: {run['wall'] / models:.2f}"
+    )
     print("        " + ", ".join(f"{name} {value:.1f}" for name, value in run["seconds"].items()))
     again = build(folder, scratch / "audio_only_dataset")
     print(f"        again with nothing changed: {sum(again['seconds'].values()):.2f} s")
@@ -191,7 +195,9 @@ def bench_clips(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     rows = {}
     for how in ("alone", "packed"):
         row = rows[how] = measured(CLIPS, how, str(path), str(given.threads))
-        errors = [word_errors(normalise(text), normalise(said)) for (_, text), said in zip(chosen, row["texts"], strict=True)]
+        errors = [
+            word_errors(normalise(text), normalise(said)) for (_, text), said in zip(chosen, row["texts"], strict=True)
+        ]
         row["wer"] = 100 * sum(e.errors for e in errors) / sum(e.words for e in errors)
     ratio = rows["alone"]["took"] / rows["packed"]["took"]
     seconds = sum(len(wave) for wave, _ in chosen) / RATE
@@ -273,7 +279,10 @@ def bench_replay(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
         run = build(folder, scratch / f"replay{hours:g}_dataset", **options)
         per_hour = run["wall"] * 3600 / duration
         rows[hours] = {"seconds_per_hour": per_hour, "peak_mib": run["peak_mib"], "seconds": run["seconds"]}
-        print(f"replay  {hours:g} h: {per_hour:.0f} s an hour of sound, peak {run['peak_mib']:.0f} MiB, {run['clips']} clips", flush=True)
+        print(
+            f"replay  {hours:g} h: {per_hour:.0f} s an hour of sound, peak {run['peak_mib']:.0f} MiB, {run['clips']} clips",
+            flush=True,
+        )
     values = [row["seconds_per_hour"] for row in rows.values()]
     print(f"        longest / shortest per hour: {values[-1] / values[0]:.2f}")
     return {str(key): value for key, value in rows.items()}
@@ -315,7 +324,9 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(SECTIONS))
-    parser.add_argument("--minutes", type=lambda text: [float(part) for part in text.split(",")], default=[5.0, 20.0, 60.0])
+    parser.add_argument(
+        "--minutes", type=lambda text: [float(part) for part in text.split(",")], default=[5.0, 20.0, 60.0]
+    )
     parser.add_argument("--hours", type=lambda text: [float(part) for part in text.split(",")], default=[1.0, 5.0])
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path)
