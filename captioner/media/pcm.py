@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captioner.errors import Broken
-from numpy.typing import NDArray
 from captioner.types import SPEECH_RATE
 
 Samples = NDArray[np.float32]
