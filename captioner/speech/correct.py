@@ -31,9 +31,12 @@ ASTRAY = 0.06
 one far from any boundary is the closure of a stop consonant inside a word."""
 ASTRAY_SHARE = 1.0
 ASTRAY_MOST = 0.6
-LINGER, LINGER_LETTER = 0.45, 0.07
+LINGER, LINGER_LETTER = 0.5, 0.1
 """Seconds that the last word before a pause may last, and more for each letter. Attention lets such a word end early:
-"monkeys." of 0.77 s was given 0.42 s, "content," of 0.80 s 0.36 s."""
+"monkeys." of 0.77 s was given 0.42 s, "meters." of 0.95 s 0.38 s."""
+ACROSS, ACROSS_REACH = 0.2, 0.05
+"""Seconds of a pause across which no word is said, and seconds that a word timed across one must reach behind it to be the
+first word after it. Attention lets that word begin up to a second early; shorter pauses may be inside a word."""
 OUTWARD = 0.25
 """Seconds by which a word may grow over speech that no other word claims."""
 
@@ -121,6 +124,9 @@ def _grouped(words: Sequence[Word], breaks: Sequence[Span], total: float) -> lis
 def _nearest(pause: Span, words: Sequence[Word], ends: Sequence[float]) -> int | None:
     """The boundary that a pause falls on: index of the word after it. None where none is near enough."""
     astray = min(ASTRAY_MOST, ASTRAY + ASTRAY_SHARE * pause.duration)
+    across = _across(pause, words, ends)
+    if across is not None:
+        return across
     guess = bisect_left(ends, pause.start - EARLY)
     best: tuple[float, float, int] | None = None
     for index in range(max(0, guess - 2), min(len(words), guess + 3) + 1):
@@ -131,6 +137,16 @@ def _nearest(pause: Span, words: Sequence[Word], ends: Sequence[float]) -> int |
         choice = (seconds(gap), middle, index)
         best = choice if best is None or choice < best else best
     return best[2] if best is not None and best[0] < astray else None
+
+
+def _across(pause: Span, words: Sequence[Word], ends: Sequence[float]) -> int | None:
+    """The word that covers a whole pause and some of the speech behind it: it begins there, and was timed early."""
+    if pause.duration < ACROSS:
+        return None
+    index = bisect_left(ends, pause.end + ACROSS_REACH)
+    if index < len(words) and words[index].span.start < pause.start:
+        return index
+    return None
 
 
 def _fit(words: Sequence[Word], island: Span, talk: Mask) -> list[Span]:
