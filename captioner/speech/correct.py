@@ -31,7 +31,7 @@ ASTRAY = 0.06
 one far from any boundary is the closure of a stop consonant inside a word."""
 ASTRAY_SHARE = 1.0
 ASTRAY_MOST = 0.6
-LINGER, LINGER_LETTER = 0.5, 0.1
+LINGER, LINGER_LETTER = 0.6, 0.1
 """Seconds that the last word before a pause may last, and more for each letter. Attention lets such a word end early:
 "monkeys." of 0.77 s was given 0.42 s, "meters." of 0.95 s 0.38 s."""
 ACROSS, ACROSS_REACH = 0.2, 0.05
