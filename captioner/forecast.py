@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from captioner.identify import Identified
 from captioner.settings import Settings
-from captioner.stages import Stages
+from captioner.stages import Job, Stages
 from captioner.store import Store
 
 SPEEDS = {"sound": 250.0, "picture": 12.0, "vad": 90.0, "diarizer": 12.0, "asr": 3.5, "tagger": 150.0}
@@ -25,15 +25,12 @@ def forecast(found: Identified, stages: Stages, settings: Settings, rate: Fracti
         f"clips: {settings.frames} frames from {settings.min_frames} to {settings.max_frames} at {rate} a second",
     ]
     wait = 0.0
+    jobs = [Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings]
+    usable = [job for job in jobs if not any(stages.failed_before(job, stage) for stage in job.keys)]
     for stage, speed in SPEEDS.items():
-        stale = [
-            recording
-            for recording in found.recordings
-            if (key := stages.keys(recording).get(stage)) is not None and key not in stages.have
-        ]
+        stale = [job for job in usable if stage in job.keys and job.keys[stage] not in stages.have]
         if stale:
-            amount = sum(recording.audio.duration or 0.0 for recording in stale)
-            seconds = amount / _speed(stages.store, stage, speed)
+            seconds = sum(job.seconds for job in stale) / _speed(stages.store, stage, speed)
             wait += seconds
             lines.append(f"  {stage}: {len(stale)} recordings, about {_clock(seconds)}")
     if pictures:

@@ -244,7 +244,7 @@ class Stages:
         return [self.waveform(job) for job in jobs]
 
     def _each(self, name: str, jobs: Sequence[Job], call: Callable[[Job], Any], stale: Callable[[Job], bool]) -> None:
-        todo = [job for job in jobs if stale(job) and not self._failed_before(job, name)]
+        todo = [job for job in jobs if stale(job) and not self.failed_before(job, name)]
         if not todo:
             return
         self.reporter.stage(name, len(todo), "files")
@@ -268,7 +268,7 @@ class Stages:
     def _batches(
         self, name: str, jobs: Sequence[Job], call: Callable[[Any, Sequence[Job], Callable[[float], None]], list[Any]]
     ) -> None:
-        todo = [job for job in jobs if job.keys[name] not in self.have and not self._failed_before(job, name)]
+        todo = [job for job in jobs if job.keys[name] not in self.have and not self.failed_before(job, name)]
         if not todo:
             return
         self.reporter.stage(name, sum(job.seconds for job in todo), "seconds")
@@ -294,7 +294,8 @@ class Stages:
     def _failure_key(self, job: Job, stage: str) -> str:
         return key_of("failure", job.keys[stage], job.recording.path)
 
-    def _failed_before(self, job: Job, stage: str) -> bool:
+    def failed_before(self, job: Job, stage: str) -> bool:
+        """Whether this stage is known to fail for the job, whose failure is then set."""
         key = self._failure_key(job, stage)
         if key in self.have:
             job.failure = self.store.get(key, Failure)

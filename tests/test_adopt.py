@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_every_written_word_comes_out_once_and_in_order(written: list[str], hear
     said = [word(text, n * 0.3, n * 0.3 + 0.25) for n, text in enumerate(heard)]
     words = words_of_cues([Cue(Span.at(0.0, 1.9), " ".join(written), "A")] if written else [], said)
     assert [w.text for w in words if w.speaker == "A"] == written
-    assert all(a.span.start <= b.span.start for a, b in zip(words, words[1:], strict=False))
+    assert all(a.span.start <= b.span.start for a, b in itertools.pairwise(words))
     if written:
         assert len(words) == len(written), "what lies inside the cue is the cue's"
 

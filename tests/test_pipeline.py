@@ -269,3 +269,87 @@ def test_dry_run_says_what_and_how_long_and_writes_nothing(
 def test_render_of_a_folder_without_drafts_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a dataset"):
         captioner.render(tmp_path, trigger="x")
+
+
+@pytest.mark.parametrize("after", [0.6, 2.0, 4.0])
+def test_a_build_killed_at_any_moment_goes_on_where_it_was(
+    built: tuple[Path, Path, Summary], tmp_path: Path, after: float
+) -> None:
+    """Whatever was killed: the next build ends with the same captions, and nothing half-made stands in `clips/`."""
+    raw, out, _ = built
+    killed_then_finished(raw, tmp_path / "out", [after])
+    assert texts(tmp_path / "out") == texts(out)
+    assert set(media(tmp_path / "out")) == set(media(out))
+
+
+@pytest.mark.slow
+def test_a_build_killed_at_thirty_moments(built: tuple[Path, Path, Summary], tmp_path: Path) -> None:
+    raw, out, _ = built
+    killed_then_finished(raw, tmp_path / "out", [0.2 * n for n in range(1, 31)])
+    assert texts(tmp_path / "out") == texts(out)
+
+
+def killed_then_finished(raw: Path, out: Path, moments: list[float]) -> None:
+    command = [sys.executable, "-m", "captioner", "build", str(raw), "--out", str(out), "--trigger", "ema_voice"]
+    command += ["--include-doubted", "--yes"]
+    for moment in moments:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+            try:
+                child.wait(moment)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        clips = out / "clips"
+        half = (
+            [path for path in clips.glob("*") if path.suffix not in (".mp4", ".wav", ".txt")] if clips.exists() else []
+        )
+        assert half == []
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == cli.OK
+
+
+def test_clips_that_are_cut_already_are_kept_whole(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copy(sample("table.wav"), raw / "table.wav")
+    shutil.copy(sample("table.wav"), raw / "other.wav")
+    with (raw / "other.wav").open("ab") as file:
+        file.write(b"\0" * 32)
+    (raw / "table.txt").write_text('A man at a table. Speech: "He turned sharply and faced Gregson across the table."')
+    (raw / "other.txt").write_text('A man at a table. Speech: "He never said a word."')
+    summary = run(raw, tmp_path / "out", keep_cuts=True, asr="ctm", asr_options={"path": str(replayed(tmp_path))})
+    assert {clip.recording for clip in summary.clips} == {"table.wav", "other.wav"}
+    by_name = {clip.recording: clip for clip in summary.clips}
+    assert by_name["table.wav"].caption.startswith("ema_voice, A man at a table.")
+    assert by_name["table.wav"].caption.count("Gregson") == 1
+    assert not [doubt for doubt in by_name["table.wav"].doubts if "caption-differs" in doubt]
+    assert [doubt for doubt in by_name["other.wav"].doubts if "caption-differs" in doubt]
+    assert "faced Gregson" in by_name["other.wav"].caption, "what is heard stands in the draft"
+
+
+def replayed(folder: Path) -> Path:
+    """The words of table.wav as somebody would bring them along."""
+    truth = (SAMPLE.parent / "truth" / "table.ctm").read_text()
+    uri = truth.split()[0]
+    path = folder / "words.ctm"
+    path.write_text(truth.replace(uri, "table") + truth.replace(uri, "other"))
+    return path
+
+
+def test_a_lying_encoder_is_found_and_its_clip_is_not_published(
+    dataset: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from captioner.media.clipfile import ClipFile
+
+    raw, out = dataset
+    honest = ClipFile.picture
+
+    def lies(self: ClipFile, frame: Any, times: int = 1) -> None:
+        honest(self, frame, times - 1 if self.frames == 20 else times)
+
+    monkeypatch.setattr(ClipFile, "picture", lies)
+    victims = {path.stem for path in (out / "clips").glob("*.mp4")}
+    for path in (out / "clips").glob("*.mp4"):
+        path.unlink()
+    summary = run(raw, out)
+    assert victims <= {failure.name for failure in summary.failures}
+    assert not list((out / "clips").glob("*.mp4"))
+    assert not victims & set(summary.written)
