@@ -134,9 +134,14 @@ def _padded(groups: Sequence[Sequence[Span]], index: int, duration: float) -> Sp
     after = duration - end if index == len(groups) - 1 else (groups[index + 1][0].start - end) / 2
     # Rounded inwards, so that two neighbours that halve an odd millisecond do not both get it.
     return Span.at(
-        max(0.0, start - math.floor(min(before, PAD) * 1000) / 1000),
-        min(duration, end + math.floor(min(after, PAD) * 1000) / 1000),
+        max(0.0, start - _floor(min(before, PAD))),
+        min(duration, end + _floor(min(after, PAD))),
     )
+
+
+def _floor(time: float) -> float:
+    """Whole milliseconds; a rest below a nanosecond is float noise."""
+    return math.floor(time * 1000 + 1e-6) / 1000
 
 
 def context(frames: int) -> int:
