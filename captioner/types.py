@@ -200,6 +200,8 @@ class Activity:
     """uint8 0 or 1: webrtcvad's decision."""
     level: bytes = field(repr=False)
     """int8: RMS in dBFS, -120 to 0."""
+    second: tuple[Span, ...] = ()
+    """Where a second, coarser ear surely hears speech, within half a second: what Silero may have missed."""
 
     def __len__(self) -> int:
         return len(self.speech)

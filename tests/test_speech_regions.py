@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -130,3 +131,18 @@ def test_an_empty_activity_is_all_right() -> None:
     empty = activity()
     assert speech_regions(empty) == ()
     assert len(quiet(empty)) == 0
+
+
+def test_a_second_ear_adds_what_silero_missed_and_nothing_short() -> None:
+    second = (Span.at(0.2, 2.5), Span.at(6, 6.5))
+    heard = Activity(bytes([250] * 100 + [0] * 900), bytes(1000), bytes([200] * 1000), second)
+    assert speech_regions(heard) == (Span.at(0.0, 2.5),), "0.5 s of a coarse ear alone are no proof"
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=5))
+def test_a_second_ear_takes_nothing_away_and_keeps_order(parts: list[tuple[int, int]]) -> None:
+    second = tuple(sorted(Span.at(start / 4, (start + length) / 4) for start, length in parts))
+    heard = Activity(bytes(([255] * 60 + [0] * 60) * 10), bytes(1200), bytes([200] * 1200), second)
+    found = speech_regions(heard)
+    assert all(any(region.contains(span) for region in found) for span in speech_regions(replace(heard, second=())))
+    assert all(a.end < b.start for a, b in pairwise(found))

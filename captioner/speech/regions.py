@@ -11,6 +11,8 @@ webrtcvad hangs on for about 0.2 s, longer than a pause between two phrases last
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +55,8 @@ HANG_OVER = 0.2
 """Seconds that webrtcvad stays on after speech has ended."""
 USELESS_DUTY = 0.5
 """Share of certain silence that webrtcvad calls voiced from which it hears noise or music, not speech."""
+MISSED = 0.8
+"""Seconds that the second ear must hear speech in which Silero hears none: it is sure of where within half a second."""
 JUDGE_FROM = 50
 """Frames of certain silence needed to judge webrtcvad."""
 
@@ -114,7 +118,30 @@ def speech_regions(
         if spans and span.start <= spans[-1].end:
             span = Span(spans.pop().start, span.end)
         spans.append(span)
-    return tuple(spans)
+    return with_second(spans, activity.second)
+
+
+def with_second(spans: Sequence[Span], second: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans and what a second ear adds: stretches of `MISSED` seconds and more that no span covers."""
+    added = [gap for one in second for gap in _uncovered(one, spans) if gap.duration >= MISSED]
+    joined: list[Span] = []
+    for span in sorted([*spans, *added]):
+        if joined and span.start <= joined[-1].end:
+            last = joined.pop()
+            span = Span(last.start, max(last.end, span.end))
+        joined.append(span)
+    return tuple(joined)
+
+
+def _uncovered(one: Span, spans: Sequence[Span]) -> list[Span]:
+    low = bisect_left(spans, one.start, key=lambda span: span.end)
+    high = bisect_left(spans, one.end, key=lambda span: span.start)
+    gaps, reached = [], one.start
+    for span in spans[low:high]:
+        if span.start > reached:
+            gaps.append(Span.at(reached, span.start))
+        reached = max(reached, span.end)
+    return [*gaps, Span.at(reached, one.end)] if one.end > reached else gaps
 
 
 def talking(ear: Ear) -> Mask:
