@@ -3,14 +3,14 @@
     python bench/speed.py [--only build,clips,video,length,replay] [--minutes 5,20,60] [--hours 1,5] [--json FILE]
 
 build   whole build of audio-only sources / sum of its models' own time
-clips   one faster-whisper call a clip / captioner's packed transcriber, fifty clips of 3 to 6 s: same beam, compute type,
-        threads and word times; WER of both
+clips   one faster-whisper call a clip / captioner's transcriber over all, fifty clips of 3 to 6 s: same beam, compute
+        type, threads and word times; WER of both
 video   writing clips / plain PyAV decoding and encoding of the same pictures with the same encoder settings
 length  seconds and peak memory per hour of sound, with the models, for several lengths
 replay  the same with turns and words replayed from files, for hours
 
-Sources are the sample dataset's own recordings, repeated in another order where length is needed. Every measurement runs
-in a process of its own; peak memory is the operating system's figure for that process.
+Sources are the sample dataset's own recordings, repeated in another order where length is needed. Every measurement
+runs in a process of its own; peak memory is the operating system's figure for that process.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ def bench_build(scratch: Path, _: argparse.Namespace) -> dict[str, Any]:
     run = build(folder, scratch / "audio_only_dataset")
     models = sum(s for name, s in run["seconds"].items() if name.split()[0] in MODEL_STAGES)
     print(
-        f"build   {run['duration']:.0f} s of sound: {run['wall']:.1f} s whole, {models:.1f} s models: {run['wall'] / models:.2f}"
+        f"build   {run['duration']:.0f} s of sound: {run['wall']:.1f} s whole, {models:.1f} s models: "
+        f"{run['wall'] / models:.2f}"
     )
     print("        " + ", ".join(f"{name} {value:.1f}" for name, value in run["seconds"].items()))
     again = build(folder, scratch / "audio_only_dataset")
@@ -168,7 +169,8 @@ if how == "alone":
     model = WhisperModel(str(find_weights("base")), device="cpu", compute_type="int8", cpu_threads=threads)
     list(model.transcribe(clips[0], beam_size=5, word_timestamps=True, language="en")[0])
     start = time.perf_counter()
-    texts = [" ".join(s.text for s in model.transcribe(c, beam_size=5, word_timestamps=True, language="en")[0]) for c in clips]
+    hear = lambda clip: model.transcribe(clip, beam_size=5, word_timestamps=True, language="en")[0]
+    texts = [" ".join(segment.text for segment in hear(clip)) for clip in clips]
 else:
     from captioner.media.sound import Samples16k
     from captioner.models.protocols import Listening
@@ -201,8 +203,11 @@ def bench_clips(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
         row["wer"] = 100 * sum(e.errors for e in errors) / sum(e.words for e in errors)
     ratio = rows["alone"]["took"] / rows["packed"]["took"]
     seconds = sum(len(wave) for wave, _ in chosen) / RATE
-    print(f"clips   50 clips, {seconds:.0f} s, {len(found)} different: {rows['alone']['took']:.1f} s alone, "
-          f"{rows['packed']['took']:.1f} s packed: {ratio:.2f}x; WER {rows['alone']['wer']:.1f} and {rows['packed']['wer']:.1f} %")  # fmt: skip
+    alone, packed = rows["alone"], rows["packed"]
+    print(
+        f"clips   50 clips, {seconds:.0f} s, {len(found)} different: {alone['took']:.1f} s alone, "
+        f"{packed['took']:.1f} s packed: {ratio:.2f}x; WER {alone['wer']:.1f} and {packed['wer']:.1f} %"
+    )
     return {"ratio": ratio, "wer_alone": rows["alone"]["wer"], "wer_packed": rows["packed"]["wer"]}
 
 
@@ -237,8 +242,11 @@ def bench_video(scratch: Path, _: argparse.Namespace) -> dict[str, Any]:
     clips = sorted(str(path) for path in (scratch / "video_dataset" / "clips").glob("*.mp4"))
     plain = measured(VIDEO, str(scratch / "plain.mp4"), *clips)
     ratio = run["seconds"]["write"] / plain["took"]
-    print(f"video   {run['clips']} clips, {plain['frames']} frames: written and checked in {run['seconds']['write']:.1f} s, "
-          f"plain decoding and encoding {plain['took']:.1f} s: {ratio:.2f}")  # fmt: skip
+    took = run["seconds"]["write"]
+    print(
+        f"video   {run['clips']} clips, {plain['frames']} frames: written and checked in {took:.1f} s, "
+        f"plain decoding and encoding {plain['took']:.1f} s: {ratio:.2f}"
+    )
     return {"ratio": ratio}
 
 
@@ -274,13 +282,17 @@ def bench_replay(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
         rttm, ctm = scratch / f"take{hours:g}.rttm", scratch / f"take{hours:g}.ctm"
         _replay(rttm, ctm, heard, period, times)
         options = {
-            "diarizer": "rttm", "diarizer_options": {"path": str(rttm)}, "asr": "ctm", "asr_options": {"path": str(ctm)},
+            "diarizer": "rttm",
+            "diarizer_options": {"path": str(rttm)},
+            "asr": "ctm",
+            "asr_options": {"path": str(ctm)},
         }  # fmt: skip
         run = build(folder, scratch / f"replay{hours:g}_dataset", **options)
         per_hour = run["wall"] * 3600 / duration
         rows[hours] = {"seconds_per_hour": per_hour, "peak_mib": run["peak_mib"], "seconds": run["seconds"]}
         print(
-            f"replay  {hours:g} h: {per_hour:.0f} s an hour of sound, peak {run['peak_mib']:.0f} MiB, {run['clips']} clips",
+            f"replay  {hours:g} h: {per_hour:.0f} s an hour of sound, peak {run['peak_mib']:.0f} MiB, "
+            f"{run['clips']} clips",
             flush=True,
         )
     values = [row["seconds_per_hour"] for row in rows.values()]

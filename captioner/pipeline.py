@@ -11,11 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from captioner.backends import choose_backends
 from captioner.drafting import Drafter
 from captioner.errors import RecordingError, SettingsError
 from captioner.identify import Identified, identify
 from captioner.settings import Settings
-from captioner.stages import Engine, Job, Reporter, Stages, choose_backends
+from captioner.stages import Engine, Job, Reporter, Stages
 from captioner.store import ClipRow, Store, key_of, pack, unpack
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
 from captioner.types import Caption, Cut, Picture

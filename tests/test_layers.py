@@ -9,11 +9,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "captioner"
 
-ORDER = [
-    "errors", "types", "formats", "speech", "cuts", "captions", "settings", "media", "models", "store", "summary", "captionfiles",
-    "templates_io", "adopt", "stages", "identify", "drafting", "measuring", "planning", "writing", "forecast", "pipeline", "rendering", "engine",
-    "trainers", "checks", "review", "report", "progress", "run", "cli", "__main__",
-]  # fmt: skip
+ORDER = """
+errors types formats speech cuts captions settings media models store summary captionfiles templates_io adopt backends
+stages identify drafting measuring planning writing forecast pipeline rendering engine trainers checks review report
+progress run cli __main__
+""".split()
 """From the bottom of the house to the top: a room may import those before it."""
 
 PURE = {"errors", "types", "formats", "speech", "cuts", "captions"}

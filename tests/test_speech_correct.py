@@ -161,7 +161,7 @@ def test_each_stretch_of_speech_with_one_word_is_covered_by_it(
 
 @pytest.mark.parametrize("behind", [0.06, 0.1, 0.3])
 def test_a_word_across_a_pause_was_said_behind_it(behind: float) -> None:
-    """"ten meters | Go somewhere": Whisper lets "Go" begin where "meters" is still drawn out."""
+    """In "ten meters | Go somewhere" Whisper lets "Go" begin where "meters" is still drawn out."""
     activity = heard(6, (0.5, 1.4), (2.4, 3.2))
     spans = corrected(activity, (0.5, 1.1), (1.1, 2.4 + behind), (2.4 + behind, 3.1))
     assert spans[0][1] == pytest.approx(1.4, abs=0.03)

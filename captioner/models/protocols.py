@@ -24,7 +24,7 @@ Progress = Callable[[float], None]
 
 
 class Waveform(Protocol):
-    """The sound of one recording, 16 kHz mono from the recording's clock 0, read piecewise so that hours fit in memory."""
+    """The sound of one recording, 16 kHz mono from its clock 0, read piecewise so that hours fit in memory."""
 
     @property
     def duration(self) -> float:

@@ -35,8 +35,8 @@ LINGER, LINGER_LETTER = 0.6, 0.1
 """Seconds that the last word before a pause may last, and more for each letter. Attention lets such a word end early:
 "monkeys." of 0.77 s was given 0.42 s, "meters." of 0.95 s 0.38 s."""
 ACROSS, ACROSS_REACH = 0.2, 0.05
-"""Seconds of a pause across which no word is said, and seconds that a word timed across one must reach behind it to be the
-first word after it. Attention lets that word begin up to a second early; shorter pauses may be inside a word."""
+"""Seconds of a pause across which no word is said, and seconds that a word timed across one must reach behind it to be
+the first word after it. Attention lets that word begin up to a second early; shorter pauses may be inside a word."""
 OUTWARD = 0.25
 """Seconds by which a word may grow over speech that no other word claims."""
 

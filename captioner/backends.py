@@ -1,0 +1,71 @@
+"""Which backend each role has, from the settings; loaded when it is first needed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from captioner.errors import SettingsError
+from captioner.models import registry
+from captioner.settings import Settings
+
+NOT_RESULTS = frozenset({"threads", "device", "batch", "batch_size"})
+"""Options that change how fast an answer comes, not the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A chosen backend that is loaded when first needed."""
+
+    role: str
+    name: str
+    module: ModuleType
+    options: Any
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        values = dataclasses.asdict(self.options)
+        kept = tuple(sorted((name, repr(value)) for name, value in values.items() if name not in NOT_RESULTS))
+        extra = getattr(self.module, "fingerprint", None)
+        return (self.role, self.name, self.module.VERSION, kept, extra(self.options) if extra else None)
+
+    def load(self) -> Any:
+        return self.module.load(self.options)
+
+
+def choose_backends(settings: Settings) -> dict[str, Backend]:
+    """The backend of each role. Raises SettingsError for unknown names and options."""
+    common = {"threads": settings.thread_count, "language": settings.language}
+    asr = {"model": settings.model, "beam_size": settings.beam_size, "hotwords": read_glossary(settings.glossary)}
+    given: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
+        "vad": (settings.vad, {}, common),
+        "diarizer": (settings.diarizer, settings.diarizer_options, common),
+        "asr": (settings.asr, settings.asr_options, common | asr),
+        "tagger": (settings.tagger, settings.tagger_options, common),
+    }
+    chosen = {}
+    for role, (name, options, defaults) in given.items():
+        if role == "tagger" and name == "none":
+            continue
+        module = registry.backend_module(role, name)
+        known = {entry.name for entry in dataclasses.fields(module.Options)}
+        usable = {key: value for key, value in defaults.items() if key in known and value is not None}
+        chosen[role] = Backend(role, name, module, registry.make_options(module, usable | dict(options), role))
+    return chosen
+
+
+def read_glossary(path: str | None) -> tuple[str, ...] | None:
+    """Names and hot words, one a line; `#` starts a comment."""
+    if path is None:
+        return None
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"--glossary {path}: cannot be read ({error}); give a text file, one name a line"
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#")) or None
