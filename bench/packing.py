@@ -1,4 +1,4 @@
-"""How clips should be laid out for Whisper: each alone, packed into windows, or in contexts of their own; piece by piece.
+"""How to lay clips out for Whisper: each alone, packed into windows, or in contexts of their own; piece by piece.
 
     python bench/packing.py DATA [DATA ...] [--only alone,windows,contexts] [--shortest 0.5] [--longest 28] [--all]
                             [--model NAME] [--threads 2] [--detect]
@@ -12,8 +12,8 @@ windows   as many clips as fit into 30 s with 0.75 s of silence between, one dec
 contexts  captioner's transcriber over all clips at once, guards and second hearings included, on what its own VAD calls
           speech; the VAD's time is counted
 
-Prints errors against the truth, seconds, words that a way has and the first one has not, and the clips on which the ways
-differ (`--all`: every clip). `--detect` lets the model find the language and says how often it is right.
+Prints errors against the truth, seconds, words that a way has and the first one has not, and the clips on which the
+ways differ (`--all`: every clip). `--detect` lets the model find the language and says how often it is right.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Ways:
         windows: list[list[tuple[int, int, Any]]] = []
         for index in sorted(own, key=lambda index: -features[index].shape[1]):
             for window in windows:
-                last, first, before = window[-1]
+                _, first, before = window[-1]
                 at = first + before.shape[1] + SILENCE
                 if at + features[index].shape[1] <= 3000:
                     window.append((index, at, features[index]))

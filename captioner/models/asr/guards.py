@@ -43,6 +43,8 @@ FAST_FROM = 12.0
 """Letters that it takes to be judged by speed."""
 UNHEARD = 0.25
 """Seconds of speech without a word that count."""
+MOSTLY = 0.5
+"""Share of a piece's speech without a word above which the words that there are are doubted too."""
 BEFORE = 0.25
 """Seconds before a word that count as covered: VAD edges are padded."""
 AFTER = 0.45
@@ -101,8 +103,13 @@ def faults(
         if _echoes(text, hotwords):
             found.append(Doubt("prompt-echo", "the words are those of the glossary in its own order", whole))
         found += _beside_speech(hearing.words, piece.speech)
-    for span in unheard(hearing.words, piece.speech, least, BEFORE, AFTER):
-        found.append(Doubt("unheard-speech", f"{span.duration:.2f} s of speech without a word", span))
+    lost = unheard(hearing.words, piece.speech, least, BEFORE, AFTER)
+    missing = seconds(sum(span.duration for span in lost))
+    if missing > MOSTLY * piece.spoken:
+        # Then the few words are as doubtful as the rest: a bark is heard as "Blah!".
+        detail = f"{missing:.2f} of {piece.spoken:.2f} s of speech without a word"
+        return (*found, Doubt("unheard-speech", detail, whole))
+    found += [Doubt("unheard-speech", f"{span.duration:.2f} s of speech without a word", span) for span in lost]
     return tuple(found)
 
 
@@ -200,7 +207,7 @@ def _badness(hearing: Hearing, piece: Piece, language: str, hotwords: Sequence[s
     kinds = {doubt.reason for doubt in found} - {"unheard-speech"}
     # Nothing written over speech is worth as many faults as a bad text can have short of being a loop.
     empty = 2 if not hearing.words else 0
-    lost = seconds(sum(d.span.duration for d in found if d.reason == "unheard-speech" and d.span))
+    lost = seconds(sum(s.duration for s in unheard(hearing.words, piece.speech, UNHEARD, BEFORE, AFTER)))
     sure = hearing.log_probability if hearing.log_probability is not None else -9.0
     return len(kinds) + empty, round(lost, 1), -sure
 

@@ -20,7 +20,7 @@ MARGIN = 0.1
 """Seconds that it then still reaches past: VAD edges are about that sure."""
 REACHED = 0.05
 """Seconds of the speech after a pause that a word must cover to belong there. Of 19 words that lay across a pause of
-0.1 s and more in read speech and in meetings, all 17 with this much behind it were said behind it, up to 0.9 s early."""
+0.1 s and more in read speech and in meetings, all 17 with this much behind it were said there, up to 0.9 s early."""
 CLOSURE = 0.3
 """Seconds: a shorter gap in the speech may be inside a word (a stop, a held breath)."""
 
