@@ -78,6 +78,27 @@ def test_the_same_speech_in_two_windows_is_one_turnlet_whoever_it_was_locally() 
     assert [turnlet.units for turnlet in turnlets.turnlets_of(units, firsts)] == [(0, 1)]
 
 
+def test_a_speech_without_a_pause_is_several_turnlets_that_leave_nothing_out() -> None:
+    firsts = [index * windows.STRIDE for index in range(20)]
+    units = [unit for index, first in enumerate(firsts) for unit in turnlets.units_of(index, first, local((0, 0, 589)))]
+    found = turnlets.turnlets_of(units, firsts)
+    covered = np.zeros(firsts[-1] + windows.FRAMES, dtype=np.bool_)
+    for turnlet in found:
+        assert turnlet.whole.end - turnlet.whole.start <= turnlets.LONGEST
+        covered[turnlet.whole.start : turnlet.whole.end] |= turnlet.whole.alone
+    assert covered.all()
+    assert len(found) <= len(units) / 2
+
+
+def test_a_unit_is_not_cut_where_somebody_else_talks_too() -> None:
+    unit = Unit(0, 0, 0, 200, np.arange(200) < 100)
+    assert [part.end for part in unit.cut([50, 150])] == [50, 200]
+
+
+def test_one_change_found_by_two_windows_is_one() -> None:
+    assert changes.apart({100, 104, 123, 124, 300}) == [100, 124, 300]
+
+
 def test_two_people_of_one_window_are_never_one_turnlet() -> None:
     units = turnlets.units_of(0, 0, local((0, 200, 400), (1, 200, 400)))
     assert len(turnlets.turnlets_of(units, [0])) == 2

@@ -8,6 +8,7 @@ piece and what comes after are surely two voices, the turnlet is split.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ REACH = 110
 PROBE = 120
 """Frames embedded on either side of each place tried."""
 PLACES = 4
+CLOSE = 24
+"""Network frames (0.4 s) within which two changes are one."""
 WIDTHS = (1, 2, 3)
 """Pieces on either side that are compared, besides all."""
 
@@ -78,6 +81,15 @@ def _margin(
 def _mean(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     total: NDArray[np.float64] = (vectors * weights[:, None]).sum(axis=0)
     return total / max(float(np.linalg.norm(total)), 1e-9)
+
+
+def apart(found: AbstractSet[int]) -> list[int]:
+    """Frames of changes, in order, without those that are the same change as one before, found in other windows."""
+    kept: list[int] = []
+    for frame in sorted(found):
+        if not kept or frame - kept[-1] >= CLOSE:
+            kept.append(frame)
+    return kept
 
 
 def places(level: NDArray[np.float64], border: int, low: int, high: int) -> list[int]:

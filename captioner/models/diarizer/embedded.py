@@ -86,7 +86,7 @@ class _Embedded:
         found = turnlets.turnlets_of(split, firsts)
         vectors = np.zeros((len(found), DIMENSIONS), dtype=np.float32)
         for row, turnlet in zip(vectors, found, strict=True):
-            alone, _ = _alone(audio, split[turnlet.best])
+            alone, _ = _alone(audio, turnlet.whole)
             if len(alone) >= SYLLABLE:
                 row[:] = self._networks.embed(_middle(alone))
         weights = np.array([max(turnlet.weight, 1) * FRAME for turnlet in found])
@@ -104,12 +104,9 @@ class _Embedded:
 
     def _split(self, audio: Waveform, units: Sequence[Unit], found: Sequence[Turnlet]) -> list[Unit]:
         """The units, cut where a turnlet holds two voices one after the other."""
-        borders: dict[int, list[int]] = {}
-        for turnlet in found:
-            if turnlet.weight * FRAME >= SPLITTABLE:
-                cuts = self._changes(audio, units[turnlet.best])
-                borders.update(dict.fromkeys(turnlet.units, cuts))
-        return [part for index, unit in enumerate(units) for part in unit.cut(borders.get(index, []))]
+        searched = [turnlet for turnlet in found if turnlet.weight * FRAME >= SPLITTABLE]
+        borders = changes.apart({cut for turnlet in searched for cut in self._changes(audio, turnlet.whole)})
+        return [part for unit in units for part in unit.cut(borders)]
 
     def _changes(self, audio: Waveform, unit: Unit) -> list[int]:
         """Frames on the recording's grid at which another voice begins within a unit."""

@@ -11,7 +11,7 @@ from captioner.models.diarizer.turnlets import Unit, runs
 from captioner.models.diarizer.windows import FRAMES, Local, edge
 from captioner.types import Span, Turn
 
-BLIP = 0.05
+BLIP = 0.10
 """Turns shorter than this, in seconds, are dropped."""
 GAP = 0.10
 """Pauses of one speaker shorter than this, in seconds, are closed."""

@@ -22,8 +22,12 @@ JOIN = 30
 """Frames (0.5 s) of nobody else's speech across which one local speaker goes on."""
 CAP = 600
 """Filter bank frames (6 s) of a turnlet that are embedded, from its middle: more costs time and says nothing new."""
+EITHER = 12
+"""Frames (0.2 s) on either side of a change of voice that are looked at."""
 BACK = 3
 """Windows before this one that share frames with it."""
+LONGEST = FRAMES * 3 // 2
+"""Frames (15 s) that the units of one turnlet span together, so that every second lies in one that is embedded."""
 SAME = 0.6
 """Shared part of the frames in common from which two stretches are the same speech."""
 
@@ -41,20 +45,26 @@ class Unit:
     """bool (end - start,): where nobody else speaks."""
 
     def cut(self, borders: Sequence[int]) -> list[Unit]:
-        """The unit in parts, cut before each frame of `borders` (ascending) that lies inside it."""
-        edges = [self.start, *(border for border in borders if self.start < border < self.end), self.end]
+        """The unit in parts, cut before each frame of `borders` (ascending) at which it talks and nobody else does."""
+        inside = [border for border in borders if self.start < border < self.end and self._alone_at(border)]
+        edges = [self.start, *inside, self.end]
         return [
             Unit(self.window, self.local, start, end, self.alone[start - self.start : end - self.start])
             for start, end in itertools.pairwise(edges)
         ]
+
+    def _alone_at(self, frame: int) -> bool:
+        """Whether nobody else speaks in most of the 0.2 s on either side of a frame."""
+        around = self.alone[max(0, frame - self.start - EITHER) : frame - self.start + EITHER]
+        return bool(around.mean() >= 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Turnlet:
     units: tuple[int, ...]
     """Indices of the units that are this speech, at most one a window."""
-    best: int
-    """The unit with most speech of nobody else."""
+    whole: Unit
+    """Its whole stretch: the unit with most speech of nobody else, and what others heard before and after that one."""
     weight: int
     """Frames of it that nobody else speaks in."""
 
@@ -82,7 +92,11 @@ def units_of(window: int, first: int, local: Local) -> list[Unit]:
 
 
 def turnlets_of(units: Sequence[Unit], firsts: Sequence[int]) -> list[Turnlet]:
-    """Units that are the same speech, heard by neighbouring windows, gathered. `firsts`: first frame of each window."""
+    """Units that are the same speech, heard by neighbouring windows, gathered. `firsts`: first frame of each window.
+
+    The units of a turnlet span LONGEST frames at most: where somebody talks for a minute without a pause, a chain of
+    windows would else make one turnlet of it.
+    """
     by_window: dict[int, list[int]] = {}
     group: list[int] = []
     members: list[list[int]] = []
@@ -98,8 +112,13 @@ def turnlets_of(units: Sequence[Unit], firsts: Sequence[int]) -> list[Turnlet]:
 
 
 def _turnlet(ids: list[int], units: Sequence[Unit]) -> Turnlet:
-    best = max(ids, key=lambda i: (int(units[i].alone.sum()), -i))
-    return Turnlet(tuple(ids), best, int(units[best].alone.sum()))
+    best = units[max(ids, key=lambda i: (int(units[i].alone.sum()), -i))]
+    start, end = min(units[i].start for i in ids), max(units[i].end for i in ids)
+    alone = np.zeros(end - start, dtype=np.bool_)
+    for unit in (units[i] for i in ids):
+        alone[unit.start - start : unit.end - start] |= unit.alone
+    alone[best.start - start : best.end - start] = best.alone
+    return Turnlet(tuple(ids), Unit(best.window, best.local, start, end, alone), int(alone.sum()))
 
 
 def _same_speech(
@@ -115,9 +134,15 @@ def _same_speech(
     for window in range(unit.window - 1, unit.window - 1 - BACK, -1):
         for other in by_window.get(window, ()):
             likeness = _likeness(unit, units[other], firsts[unit.window], firsts[window] + FRAMES)
-            if likeness > best and all(units[member].window != unit.window for member in members[group[other]]):
+            if likeness > best and _fits(unit, [units[member] for member in members[group[other]]]):
                 best, choice = likeness, group[other]
     return choice
+
+
+def _fits(unit: Unit, others: Sequence[Unit]) -> bool:
+    """Whether a unit may join others: none of its own window, and not too long a stretch with them."""
+    start, end = min(other.start for other in others), max(other.end for other in others)
+    return max(end, unit.end) - min(start, unit.start) <= LONGEST and all(unit.window != o.window for o in others)
 
 
 def _likeness(one: Unit, two: Unit, low: int, high: int) -> float:
