@@ -135,7 +135,7 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
     lines += _listed("held for a look", held, most)
     lines += _listed("edited by hand, left as they are", list(summary.edited), most)
     lines += _listed("removed, no longer in the dataset", list(summary.removed), most)
-    lines += list(summary.notes)
+    lines += _listed("notes", list(summary.notes), most)
     if summary.review_needed:
         lines.append(
             f"Nothing written: {len(summary.clips)} clips wait for a review. "

@@ -13,7 +13,7 @@ ORDER = """
 errors types formats speech cuts captions settings media models store summary captionfiles templates_io adopt backends
 stages identify drafting measuring planning writing forecast pipeline rendering engine trainers checks review report
 progress run cli __main__
-""".split()
+""".split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 
 PURE = {"errors", "types", "formats", "speech", "cuts", "captions"}

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import decimate
 
 from captioner.models.protocols import Samples
 from captioner.types import SPEECH_RATE, Scene, Span, Tag, Voice
@@ -142,6 +140,8 @@ def _shortest() -> int:
 
 def _frames(samples: Samples, spoken: NDArray[np.bool_]) -> NDArray[np.float32]:
     """float32 (frames, window + longest period): those inside speech that are loud enough, without their mean."""
+    from scipy.signal import decimate  # takes half a second to import, and nothing to measure is common
+
     slow = np.asarray(decimate(samples, 2, n=30, ftype="fir"), np.float32) if len(samples) > 200 else samples[:0]
     size = round(WINDOW * PITCH_RATE) + int(PITCH_RATE / PITCH_RANGE[0]) + 2
     if len(slow) < size:
@@ -158,6 +158,8 @@ def _frames(samples: Samples, spoken: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def _correlation(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 (frames, periods), -1 to 1: how like each frame's window is to itself one period later."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
     window = round(WINDOW * PITCH_RATE)
     periods = frames.shape[1] - window
     # Negative periods wrap round to beyond the longest one: no room is needed for them.
