@@ -281,9 +281,12 @@ def test_good_pieces_are_heard_once(engine: ScriptedEngine) -> None:
 
 
 def test_an_unsure_piece_is_heard_again_in_a_full_window(engine: ScriptedEngine) -> None:
-    engine.script[1.0] = {"own": Hearing(words("mumble", 1, 4), -0.9), "full": Hearing(words("clear now", 1, 4), -0.3)}
+    engine.script[1.0] = {
+        "own": Hearing(words("it is not dear", 1, 4), -0.9),
+        "full": Hearing(words("it is now clear", 1, 4), -0.3),
+    }
     (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
-    assert [word.text for word in transcript.words] == ["clear", "now"]
+    assert [word.text for word in transcript.words] == ["it", "is", "now", "clear"]
     assert transcript.doubts == ()
     assert engine.heard == [("own", 1.0), ("full", 1.0)]
 
