@@ -124,16 +124,16 @@ def long_pieces(seconds: float, seed: int) -> list[np.ndarray]:
 
 def utterances() -> list[tuple[np.ndarray, str]]:
     """Utterances of 3 to 6 s with their text, cut at the truth's own times."""
-    from quality import load_items  # the same reading of the truth as in the quality bench
+    import quality_truth  # the same reading of the truth as in the quality bench
 
     waves = dict(sample_waves())
     found = []
-    for item in load_items(ROOT / "sample_dataset"):
-        wave = waves.get(Path(item.file).stem)
-        for line in item.lines if wave is not None else ():
-            if line.start is not None and line.end is not None and 3.0 <= line.end - line.start + 0.2 <= 6.0:
-                first, last = round((line.start - 0.1) * RATE), round((line.end + 0.1) * RATE)
-                found.append((wave[max(0, first) : last], line.text))
+    for truth in quality_truth.load(ROOT / "sample_dataset"):
+        wave = waves[Path(truth.file).stem]
+        for start, end, text in truth.lines or ():
+            if 3.0 <= end - start + 0.2 <= 6.0:
+                first, last = round((start - 0.1) * RATE), round((end + 0.1) * RATE)
+                found.append((wave[max(0, first) : last], text))
     return found
 
 
@@ -187,7 +187,8 @@ print(json.dumps({"took": time.perf_counter() - start, "texts": texts}))
 def bench_clips(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     import pickle
 
-    from quality import normalise, word_errors
+    from quality_score import Errors, align
+    from quality_text import normalise
 
     found = utterances()
     chance = random.Random(7)
@@ -197,10 +198,9 @@ def bench_clips(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     rows = {}
     for how in ("alone", "packed"):
         row = rows[how] = measured(CLIPS, how, str(path), str(given.threads))
-        errors = [
-            word_errors(normalise(text), normalise(said)) for (_, text), said in zip(chosen, row["texts"], strict=True)
-        ]
-        row["wer"] = 100 * sum(e.errors for e in errors) / sum(e.words for e in errors)
+        pairs = zip(chosen, row["texts"], strict=True)
+        errors = sum((align(normalise(text), normalise(said)) for (_, text), said in pairs), Errors())
+        row["wer"] = 100 * (errors.rate or 0.0)
     ratio = rows["alone"]["took"] / rows["packed"]["took"]
     seconds = sum(len(wave) for wave, _ in chosen) / RATE
     alone, packed = rows["alone"], rows["packed"]

@@ -8,7 +8,7 @@ picture is shown (audio only: at its first sample), rounded to 1 ms where they e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -221,7 +221,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return spoken_text(word.text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +296,7 @@ class Cut:
 
     @property
     def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
+        return spoken_text(word.text for line in self.lines for word in line.words)
 
     @property
     def all_doubts(self) -> tuple[Doubt, ...]:
@@ -323,6 +323,30 @@ class Caption:
     """One line."""
     fields: Mapping[str, str | None]
     dialect: str
+
+
+UNSPACED = (
+    ("\u0e00", "\u109f"),
+    ("\u1780", "\u17ff"),
+    ("\u2e80", "\ua4cf"),
+    ("\uf900", "\ufaff"),
+    ("\uff00", "\uffef"),
+)
+"""First and last letters of scripts written without blanks between words: Thai, Lao, Tibetan, Burmese; Khmer; Chinese and
+Japanese with their punctuation."""
+
+
+def _unspaced(mark: str) -> bool:
+    return any(first <= mark <= last for first, last in UNSPACED)
+
+
+def spoken_text(words: Iterable[str]) -> str:
+    """Words as they are written down: a blank between them, none where both sides are of a script without blanks."""
+    text = ""
+    for word in filter(None, words):
+        gap = "" if not text or (_unspaced(text[-1]) and _unspaced(word[0])) else " "
+        text += gap + word
+    return text
 
 
 def cut_samples(start: int, frames: int, rate: Fraction, sample_rate: int = CLIP_RATE) -> tuple[int, int]:

@@ -23,6 +23,9 @@ REASONS: dict[str, str] = {
     "overlap": "somebody else speaks at the same time",
     "several-speakers": "more than one person speaks in a clip that was kept whole",
     "shot-change": "the picture changes to another shot in a clip that was kept whole",
+    "wrong-language": "it sounds like another language, or is written in another script",
+    "prompt-echo": "the glossary came back instead of what was said",
+    "caption-differs": "the caption beside a ready clip quotes other words than are heard",
     "at-edge-of-file": "a word touches the edge of a clip that was kept whole",
 }
 
