@@ -332,8 +332,8 @@ UNSPACED = (
     ("\uf900", "\ufaff"),
     ("\uff00", "\uffef"),
 )
-"""First and last letters of scripts written without blanks between words: Thai, Lao, Tibetan, Burmese; Khmer; Chinese and
-Japanese with their punctuation."""
+"""First and last letters of scripts written without blanks between words: Thai, Lao, Tibetan and Burmese; Khmer;
+Chinese and Japanese with their punctuation."""
 
 
 def _unspaced(mark: str) -> bool:
