@@ -55,11 +55,12 @@ def build(truths: Sequence[Truth], out: Path, options: dict[str, Any]) -> tuple[
 
 def collect(truths: Sequence[Truth], summary: Summary, out: Path, settings: dict[str, Any]) -> dict[str, Heard]:
     """Turns and words from the build's store, clips from its summary."""
+    from captioner.backends import choose_backends
     from captioner.engine.local import Local
     from captioner.identify import identify
     from captioner.pipeline import HOME
     from captioner.run import Quiet, settings_of
-    from captioner.stages import Stages, choose_backends
+    from captioner.stages import Stages
     from captioner.store import Store
     from captioner.types import Diarization, Transcript
 
