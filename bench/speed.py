@@ -2,7 +2,7 @@
 
     python bench/speed.py [--only build,clips,video,length,replay] [--minutes 5,20,60] [--hours 1,5] [--json FILE]
 
-build   whole build of audio-only sources / sum of its models' own time
+build   whole build of twelve audio-only sources of 40 s / sum of its models' own time
 clips   one faster-whisper call a clip / captioner's transcriber over all, fifty clips of 3 to 6 s: same beam, compute
         type, threads and word times; WER of both
 video   writing clips / plain PyAV decoding and encoding of the same pictures with the same encoder settings
@@ -143,8 +143,9 @@ def utterances() -> list[tuple[np.ndarray, str]]:
 def bench_build(scratch: Path, _: argparse.Namespace) -> dict[str, Any]:
     folder = scratch / "audio_only"
     folder.mkdir()
-    for name, wave in sample_waves():
-        write_wav(folder / f"{name}.wav", [wave])
+    wave = np.concatenate(long_pieces(60 * 8, 5))
+    for number, start in enumerate(range(0, len(wave), 40 * RATE)):
+        write_wav(folder / f"take{number:02}.wav", [wave[start : start + 40 * RATE]])
     run = build(folder, scratch / "audio_only_dataset")
     models = sum(s for name, s in run["seconds"].items() if name.split()[0] in MODEL_STAGES)
     print(
