@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from captioner.models.protocols import Samples
 from captioner.types import SPEECH_RATE, Scene, Span, Tag, Voice
 
-VERSION = "1"
+VERSION = "2"
 
 QUIETEST = -120.0
 """dBFS: what digital silence is said to have."""
