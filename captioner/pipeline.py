@@ -19,6 +19,7 @@ from captioner.settings import Settings
 from captioner.stages import Engine, Job, Reporter, Stages
 from captioner.store import ClipRow, Store, key_of, pack, unpack
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
+from captioner.turnfiles import write_heard
 from captioner.types import Caption, Cut, Picture
 
 HOME = ".captioner"
@@ -37,6 +38,7 @@ class Build:
     time: Any
     seconds: dict[str, float]
     failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def run(self, *, yes: bool, dry: bool = False) -> Summary:
         """The whole build. Raises UsageError before anything is started, StoreError, ModelError."""
@@ -72,6 +74,8 @@ class Build:
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
         self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
         drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
+        corrected = write_heard([entry.job for entry in planned], stages, self.out)
+        self.notes = [f"{path}: corrected by hand, left as it is" for path in corrected]
         remember(stages.store, self.settings, self.inputs)
         return self._finish(found, planned, drafts, stages, rate, yes=yes)
 
@@ -160,7 +164,7 @@ class Build:
             lost=tuple(lost),
             passed=found.passed,
             failures=tuple(self.failures),
-            notes=notes,
+            notes=(*notes, *self.notes),
         )
 
     def _forecast(self, found: Identified, stages: Stages, rate: Fraction) -> Summary:

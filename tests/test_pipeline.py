@@ -353,3 +353,24 @@ def test_a_lying_encoder_is_found_and_its_clip_is_not_published(
     assert victims <= {failure.name for failure in summary.failures}
     assert not list((out / "clips").glob("*.mp4"))
     assert not victims & set(summary.written)
+
+
+def test_what_was_heard_is_written_to_be_corrected_and_replayed(dataset: tuple[Path, Path], tmp_path: Path) -> None:
+    raw, out = dataset
+    turns, words = out / "turns" / "phone.rttm", out / "words" / "phone.ctm"
+    assert "SPEAKER phone 1 " in turns.read_text()
+    assert "somewhere" in words.read_text()
+    corrected = turns.read_text().replace("SPEAKER_00", "Walker")
+    turns.write_text(corrected)
+    again = run(raw, out, num_speakers="1")
+    assert turns.read_text() == corrected
+    assert any("phone.rttm" in note for note in again.notes)
+    only = tmp_path / "only"
+    only.mkdir()
+    shutil.copy(raw / "phone.mp4", only)
+    replayed = run(
+        only, tmp_path / "new",
+        diarizer="rttm", diarizer_options={"path": str(out / "turns")},
+        asr="ctm", asr_options={"path": str(out / "words")},
+    )  # fmt: skip
+    assert {clip.speaker for clip in replayed.clips} == {"Walker"}
