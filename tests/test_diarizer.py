@@ -180,11 +180,13 @@ def test_a_hint_is_kept_exactly(seed: int, count: int, least: int, more: int) ->
     assert min(least, count) <= len(set(labels)) <= least + more
 
 
-def test_two_that_talk_at_once_are_two_people_however_alike() -> None:
+@pytest.mark.parametrize("apart", [(0, 1), (0, 2), (1, 2)])
+def test_two_that_talk_at_once_are_two_people_however_alike(apart: tuple[int, int]) -> None:
     vectors = np.repeat(heard(np.random.default_rng(0), voices(0, 1)[0])[None], 3, axis=0)
-    labels = speakers.label(vectors, np.array([3.0, 3.0, 3.0]), {}, {(0, 1)}, ANY, RULES)
-    assert labels[0] != labels[1]
-    hinted = speakers.label(vectors, np.array([3.0, 3.0, 3.0]), {}, {(0, 1)}, SpeakerHint(1, 1), RULES)
+    labels = speakers.label(vectors, np.array([3.0, 3.0, 3.0]), {}, {apart}, ANY, RULES)
+    assert labels[apart[0]] != labels[apart[1]]
+    assert len(set(labels)) == 2
+    hinted = speakers.label(vectors, np.array([3.0, 3.0, 3.0]), {}, {apart}, SpeakerHint(1, 1), RULES)
     assert hinted == [0, 0, 0]
 
 
