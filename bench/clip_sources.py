@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 HEAR = 16_000
@@ -34,6 +35,14 @@ class Source:
 
 @cache
 def source_of(path: Path) -> Source:
+    """The source, or an empty one where the file cannot be decoded: nothing can have come from it."""
+    try:
+        return _decoded(path)
+    except av.FFmpegError:
+        return Source(path, np.zeros(0, np.float32), np.zeros(0), [], (0, 0))
+
+
+def _decoded(path: Path) -> Source:
     times, pictures, shape = [], [], (0, 0)
     with av.open(str(path)) as container:
         if container.streams.video and path.suffix.lower() in FILMS:  # elsewhere a picture is a cover
@@ -64,7 +73,9 @@ def hear(container: av.container.InputContainer, zero: float | None) -> NDArray[
     pieces: list[NDArray[np.float32]] = []
     resampler = av.AudioResampler("flt", "mono", HEAR)
     start = None
-    for frame in [*container.decode(audio=0), None]:
+    streams = container.streams.audio
+    marked = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+    for frame in [*container.decode(marked), None]:
         if frame is not None and start is None:
             start = frame.time or 0.0
         pieces += [part.to_ndarray()[0] for part in resampler.resample(frame)]
