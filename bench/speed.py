@@ -1,6 +1,7 @@
 """Speed and memory as ratios within one run, so that the machine's own speed cancels out.
 
-    python bench/speed.py [--only build,clips,video,length,replay] [--minutes 5,20,60] [--hours 1,5] [--json FILE]
+    python bench/speed.py [--only build,clips,video,length,replay] [--minutes 5,20,60] [--hours 1,5] [--data FOLDER ...]
+                          [--json FILE]
 
 build   whole build of twelve audio-only sources of 40 s / sum of its models' own time
 clips   one faster-whisper call a clip / captioner's transcriber over all, fifty clips of 3 to 6 s: same beam, compute
@@ -122,18 +123,19 @@ def long_pieces(seconds: float, seed: int) -> list[np.ndarray]:
     return pieces
 
 
-def utterances() -> list[tuple[np.ndarray, str]]:
-    """Utterances of 3 to 6 s with their text, cut at the truth's own times."""
+def utterances(folders: Sequence[Path]) -> list[tuple[np.ndarray, str]]:
+    """Utterances of 3 to 6 s with their text, cut at the truth's own times; whole files of that length too."""
     import quality_truth  # the same reading of the truth as in the quality bench
+    from quality_run import sound_of
 
-    waves = dict(sample_waves())
     found = []
-    for truth in quality_truth.load(ROOT / "sample_dataset"):
-        wave = waves[Path(truth.file).stem]
-        for start, end, text in truth.lines or ():
-            if 3.0 <= end - start + 0.2 <= 6.0:
-                first, last = round((start - 0.1) * RATE), round((end + 0.1) * RATE)
-                found.append((wave[max(0, first) : last], text))
+    for truth in (truth for folder in folders for truth in quality_truth.load(folder)):
+        lines = [(start, end, text) for start, end, text in truth.lines or () if 2.8 <= end - start <= 5.8]
+        if not lines and not truth.lines and truth.text and 2.9 <= truth.duration <= 6.2:
+            lines = [(0.1, truth.duration - 0.1, truth.text)]
+        wave = sound_of(truth.path) if lines else np.zeros(0, np.float32)
+        for start, end, text in lines:
+            found.append((wave[max(0, round((start - 0.1) * RATE)) : round((end + 0.1) * RATE)], text))
     return found
 
 
@@ -191,9 +193,9 @@ def bench_clips(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     from quality_score import Errors, align
     from quality_text import normalise
 
-    found = utterances()
+    found = utterances([ROOT / "sample_dataset", *given.data])
     chance = random.Random(7)
-    chosen = [chance.choice(found) for _ in range(50)] if len(found) < 50 else chance.sample(found, 50)
+    chosen = (found * 50)[:50] if len(found) < 50 else chance.sample(found, 50)
     path = scratch / "clips.pickle"
     path.write_bytes(pickle.dumps([wave for wave, _ in chosen]))
     rows = {}
@@ -342,6 +344,7 @@ def main() -> None:
     )
     parser.add_argument("--hours", type=lambda text: [float(part) for part in text.split(",")], default=[1.0, 5.0])
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--data", type=Path, nargs="*", default=[], help="more folders with a manifest, for `clips`")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rows = {}

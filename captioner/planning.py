@@ -21,7 +21,7 @@ from captioner.stages import Job, Stages
 from captioner.store import key_of
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Tag, Transcript
 
-PLAN_VERSION = "5"
+PLAN_VERSION = "6"
 
 
 @dataclass(frozen=True, slots=True)
