@@ -255,6 +255,7 @@ def no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scripted words are all alike; that is not what these tests are about."""
     monkeypatch.setattr(guards, "LOOP", 10**6)
     monkeypatch.setattr(guards, "COMPRESSION", 1e6)
+    monkeypatch.setattr(guards, "TWICE", 10**6)
 
 
 @pytest.fixture(autouse=True)
@@ -575,3 +576,17 @@ def test_words_that_cannot_be_this_recordings_are_refused(tmp_path: Path) -> Non
         model.transcribe([named("e.wav")])
     with pytest.raises(SettingsError, match="no such file"):
         ctm.load(ctm.Options(str(tmp_path / "none")))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("place red with key place red with key", 4),
+        ("no no", 1),
+        ("and he said and he went", 0),
+        ("a b c d e a b c d e f", 5),
+        ("", 0),
+    ],
+)
+def test_words_said_twice_are_found(text: str, size: int) -> None:
+    assert guards.said_twice(text.split()) == size

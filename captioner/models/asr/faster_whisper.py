@@ -19,7 +19,7 @@ from captioner.models.asr.packing import Piece
 from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.types import SPEECH_RATE, Doubt, Span, Transcript, Word, seconds
 
-VERSION = "faster-whisper-1.2 contexts 1"
+VERSION = "faster-whisper-1.2 contexts 2"
 
 DETECT = 180.0
 """Seconds of a recording's speech that its language is detected from, at most."""

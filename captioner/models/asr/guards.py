@@ -53,6 +53,8 @@ ASIDE = 0.4
 """Seconds that a word may be from any speech: the room that a piece is given because a VAD clips first sounds."""
 LOOP = 4
 """Times in a row that one to six words must come to be a loop."""
+TWICE = 4
+"""Words in a row that come twice in a row: a decoder that hears no end says a short sentence again."""
 SCRIPT_FROM = 4
 """Letters that it takes to be judged by script."""
 LANGUAGE_SURE = 0.85
@@ -123,6 +125,8 @@ def _of_text(hearing: Hearing, text: str, whole: Span, piece: Piece, language: s
         yield Doubt("repetition", f"compression ratio {ratio:.1f} (above {COMPRESSION:g})", whole)
     elif turns >= LOOP:
         yield Doubt("repetition", f"the same words {turns} times in a row", whole)
+    elif (size := said_twice([_plain(word) for word in text.split()])) >= TWICE:
+        yield Doubt("repetition", f"{size} words said twice", whole)
     elif not hearing.finished:
         yield Doubt("repetition", f"the words did not come to an end ({len(hearing.words)} words)", whole)
     if hearing.no_speech > NO_SPEECH and (sure is None or sure < UNSURE):
@@ -165,6 +169,17 @@ def loops(words: Sequence[str]) -> int:
             streak = streak + 1 if words[index] == words[index - size] else size
             most = max(most, streak // size)
     return most
+
+
+def said_twice(words: Sequence[str]) -> int:
+    """Length of the longest run of words that is followed by itself; 0 where there is none."""
+    for size in range(len(words) // 2, 0, -1):
+        streak = 0
+        for index in range(size, len(words)):
+            streak = streak + 1 if words[index] == words[index - size] else 0
+            if streak >= size:
+                return size
+    return 0
 
 
 def letters(text: str) -> float:
