@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
 errors types formats speech cuts captions settings media models store summary captionfiles templates_io adopt backends
-stages identify drafting measuring planning writing turnfiles forecast pipeline rendering engine trainers checks review report
-progress run cli __main__
+stages identify drafting measuring planning writing turnfiles forecast pipeline rendering engine trainers checks review
+report progress run cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 
