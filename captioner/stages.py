@@ -54,8 +54,6 @@ class Reporter(Protocol):
 
     def advance(self, amount: float) -> None: ...
 
-    def note(self, text: str) -> None: ...
-
 
 @dataclass(slots=True)
 class Job:
@@ -126,7 +124,7 @@ class Stages:
     def sound(self, jobs: Sequence[Job]) -> None:
         from captioner.media.sound import decode_speech
 
-        self.sound_file_folder()
+        (self.store.folder / "sound").mkdir(exist_ok=True)
 
         def decode(job: Job) -> Sound:
             recording = job.recording
@@ -136,9 +134,6 @@ class Stages:
             return job.keys["sound"] not in self.have or not self.sound_file(job).exists()
 
         self._each("sound", jobs, decode, stale)
-
-    def sound_file_folder(self) -> None:
-        (self.store.folder / "sound").mkdir(exist_ok=True)
 
     def picture(self, jobs: Sequence[Job]) -> None:
         from captioner.media.shots import watch

@@ -14,7 +14,7 @@ from captioner.cuts.edges import Grid, make_grid, word_costs
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.reasons import cut_doubts
 from captioner.cuts.values import Plan, PlanOptions
-from captioner.types import Activity, Cut, Doubt, LeftOut, Line, Span, Turn, Word
+from captioner.types import Activity, Cut, Doubt, LeftOut, Line, Span, Turn, Word, spoken_text
 
 UNQUIET_COST = 500.0
 """Cost of an end that is not in silence, which a clip that somebody else has cut may have."""
@@ -103,7 +103,7 @@ def _held(cut: Cut, lines: Sequence[Line], words: Sequence[Word], grid: Grid) ->
             inside.append(line if len(kept) == len(line.words) else replace(line, words=kept))
         rest = [word for word in line.words if not cut.span.contains(word.span)]
         if rest:
-            text = " ".join(word.text for word in rest)
+            text = spoken_text(word.text for word in rest)
             span = Span(rest[0].span.start, rest[-1].span.end)
             detail = f"outside the {cut.frames} frames that the rule allows"
             outside.append(LeftOut(span, line.speaker, "too-short-room", text, detail))

@@ -10,7 +10,7 @@ from captioner.cuts.edges import Grid, milliseconds
 from captioner.cuts.frames import FrameRule
 from captioner.speech.doubt import UNHEARD
 from captioner.speech.regions import runs
-from captioner.types import STEP, Cut, Doubt, LeftOut, Line, Span, Word
+from captioner.types import STEP, Cut, Doubt, LeftOut, Line, Span, Word, spoken_text
 
 
 def left_out(scene: Scene, lines: Sequence[Line], atom: Atom, rule: FrameRule) -> LeftOut:
@@ -21,7 +21,7 @@ def left_out(scene: Scene, lines: Sequence[Line], atom: Atom, rule: FrameRule) -
     words = [scene.words[index] for index in own]
     span = Span.at(words[0].span.start, max(word.span.end for word in words))
     reason, detail = _reason(scene, atom, own, rule)
-    return LeftOut(span, line.speaker, reason, " ".join(word.text for word in words), detail)
+    return LeftOut(span, line.speaker, reason, spoken_text(word.text for word in words), detail)
 
 
 def _reason(scene: Scene, atom: Atom, own: Sequence[int], rule: FrameRule) -> tuple[str, str]:

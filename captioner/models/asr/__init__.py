@@ -1,3 +1,1 @@
 """What is said: transcribers."""
-
-BACKENDS = ("faster_whisper", "ctm")
