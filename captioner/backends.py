@@ -46,6 +46,7 @@ def choose_backends(settings: Settings) -> dict[str, Backend]:
         "diarizer": (settings.diarizer, settings.diarizer_options, common),
         "asr": (settings.asr, settings.asr_options, common | asr),
         "tagger": (settings.tagger, settings.tagger_options, common),
+        "voice": (settings.voice, {}, common),
     }
     chosen = {}
     for role, (name, options, defaults) in given.items():

@@ -1,39 +1,100 @@
-"""Cuts measured: the voice in each and the sounds around it, from the samples of the cut itself."""
+"""Cuts measured: voice, room, quality and voiceprint, from the samples of each cut, in batches across recordings."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from captioner.models.protocols import Waveform
-from captioner.models.voice.measured import measure_scene, measure_voice
-from captioner.types import Cut, Span, Tag
+from captioner.measures import Measures, Tag
+from captioner.models.protocols import Excerpt, Meter
+from captioner.planning import PlannedJob
+from captioner.speech.regions import speech_regions
+from captioner.stages import BATCH_SECONDS, Stages
+from captioner.store import key_of
+from captioner.times import Span
+from captioner.types import Activity, Cut
 
 LEAST_HEARD = 0.2
 """Seconds of a tag inside a cut below which it is its neighbour's."""
 
 
-def measure_cuts(
-    cuts: Sequence[Cut],
-    wave: Waveform,
-    regions: Sequence[Span],
-    tags: Sequence[Tag] | None,
-    hears: frozenset[str],
-) -> tuple[Cut, ...]:
-    """The cuts with their voice and scene. `regions` (where somebody speaks) and `tags` are in order of start; `tags`
-    is None where no tagger listened."""
+def measure_all(planned: Sequence[PlannedJob], stages: Stages) -> list[PlannedJob]:
+    """The same, with every cut measured; what is stored under its key is not measured again."""
+    keys = [_key(entry, stages) for entry in planned]
+    todo = [(entry, key) for entry, key in zip(planned, keys, strict=True) if key not in stages.have]
+    if todo:
+        stages.reporter.stage("voice", sum(_seconds(entry) for entry, _ in todo), "seconds")
+        meter: Meter = stages.time("voice load", stages.backends["voice"].load)
+        for batch in _batches(todo):
+            stages.time("voice", partial(_measure, batch, meter, stages))
+    return [_with_measures(entry, stages, key) for entry, key in zip(planned, keys, strict=True)]
+
+
+def _key(entry: PlannedJob, stages: Stages) -> str:
+    return key_of("voice", entry.key, entry.job.keys.get("tagger"), stages.backends["voice"].identity)
+
+
+def _seconds(entry: PlannedJob) -> float:
+    return sum(cut.span.duration for cut in entry.planned.cuts)
+
+
+def _batches(todo: Sequence[tuple[PlannedJob, str]]) -> list[list[tuple[PlannedJob, str]]]:
+    """Recordings in order, `BATCH_SECONDS` of cuts a batch."""
+    found: list[list[tuple[PlannedJob, str]]] = []
+    room = 0.0
+    for entry, key in todo:
+        length = _seconds(entry)
+        if not found or length > room:
+            found.append([])
+            room = BATCH_SECONDS
+        found[-1].append((entry, key))
+        room -= length
+    return found
+
+
+def _measure(batch: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stages) -> None:
+    """Measures the cuts of several recordings in one call and stores them, each recording's under its own key."""
+    excerpts = [excerpt for entry, _ in batch for excerpt in excerpts_of(entry, stages)]
+    found = iter(meter.measure(excerpts, stages.reporter.advance))
+    with stages.store.transaction():
+        for entry, key in batch:
+            own = tuple(next(found) for _ in entry.planned.cuts)
+            stages.store.put(key, "voice", own)
+            stages.have.add(key)
+
+
+def _with_measures(entry: PlannedJob, stages: Stages, key: str) -> PlannedJob:
+    measured = stages.store.get(key, tuple[Measures, ...]) or ()
+    cuts = tuple(
+        replace(cut, voice=own.voice, scene=own.scene, quality=own.quality, voiceprint=own.voiceprint)
+        for cut, own in zip(entry.planned.cuts, measured, strict=True)
+    )
+    return replace(entry, planned=replace(entry.planned, cuts=cuts), key=key)
+
+
+def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
+    """The sound of each of a recording's cuts, with what is known of it."""
+    job = entry.job
+    if not entry.planned.cuts:
+        return []
+    wave = stages.waveform(job)
+    regions = speech_regions(stages.result(job, "vad", Activity))
+    tags = stages.result(job, "tagger", tuple[Tag, ...]) if "tagger" in stages.backends else None
+    hears: frozenset[str] = stages.backends["tagger"].module.HEARS if "tagger" in stages.backends else frozenset()
     longest = max((tag.span.duration for tag in tags or ()), default=0.0)
 
-    def measured(cut: Cut) -> Cut:
+    def excerpt(cut: Cut) -> Excerpt:
         span = cut.span
-        samples = wave.read(span.start, span.end)
-        speech = [_shifted(region, span) for region in spans_within(regions, span)]
-        heard = None if tags is None else tags_within(tags, longest, span)
-        voice = measure_voice(samples, speech, sum(len(line.words) for line in cut.lines))
-        return replace(cut, voice=voice, scene=measure_scene(samples, speech, tags=heard, hears=hears))
+        speech = tuple(_shifted(region, span) for region in spans_within(regions, span))
+        heard = None
+        if tags is not None:
+            heard = tuple(replace(tag, span=_shifted(tag.span, span)) for tag in tags_within(tags, longest, span))
+        words = sum(len(line.words) for line in cut.lines)
+        return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears)
 
-    return tuple(map(measured, cuts))
+    return [excerpt(cut) for cut in entry.planned.cuts]
 
 
 def spans_within(spans: Sequence[Span], within: Span) -> list[Span]:

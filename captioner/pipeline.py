@@ -13,8 +13,12 @@ from typing import Any
 
 from captioner.backends import choose_backends
 from captioner.drafting import Drafter
-from captioner.errors import RecordingError, SettingsError
+from captioner.errors import SettingsError
 from captioner.identify import Identified, identify
+from captioner.identities import label_all
+from captioner.judging import judge_all
+from captioner.measuring import measure_all
+from captioner.planning import PlannedJob, plan_all
 from captioner.settings import Settings
 from captioner.stages import Engine, Job, Reporter, Stages
 from captioner.store import ClipRow, Store, key_of, pack, unpack
@@ -72,6 +76,8 @@ class Build:
         stages.run(jobs)
         usable = [job for job in jobs if job.failure is None]
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
+        planned = measure_all(planned, stages)
+        planned = self.time("judge", lambda: judge_all(label_all(planned, stages), self.settings))
         self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
         drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
         corrected = write_heard([entry.job for entry in planned], stages, self.out)
@@ -174,15 +180,6 @@ class Build:
         return Summary(str(self.out), str(rate), passed=found.passed, failures=found.failures, notes=notes)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """A recording with its plan, a `captioner.planning.Planned`, and the plan's key."""
-
-    job: Job
-    planned: Any
-    key: str
-
-
 def check_rules(settings: Settings) -> None:
     """Raises SettingsError where the frame rule, the lengths or the rate cannot be read: before anything is started."""
     from captioner.cuts.frames import FrameRule
@@ -214,34 +211,6 @@ def clip_rate(settings: Settings, found: Identified) -> Fraction:
     if rate is not None:
         return rate
     return dataset_rate([None if r.video is None else r.video.rate for r in found.recordings])
-
-
-def plan_all(
-    jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction, reporter: Reporter
-) -> list[PlannedJob]:
-    """The Planned of every job, made where stale. A recording that cannot be planned fails alone."""
-    from captioner.adopt import find_adopted
-    from captioner.planning import Planned, plan_key, plan_recording
-
-    planned = []
-    begun = False
-    for job in jobs:
-        try:
-            adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
-            key = plan_key(job, settings, rate, adopted)
-            value = stages.store.get(key, Planned) if key in stages.have else None
-            if value is None:
-                if not begun:
-                    reporter.stage("plan", len(jobs), "files")
-                    begun = True
-                value = plan_recording(job, stages, settings, rate, adopted)
-                stages.store.put(key, "plan", value)
-                reporter.advance(1)
-        except RecordingError as error:
-            job.failure = Failure(job.recording.name, type(error).__name__, str(error))
-            continue
-        planned.append(PlannedJob(job, value, key))
-    return planned
 
 
 def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> dict[str, Caption]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
-from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts
+from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts, find_adopted
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import PlanOptions, keep_whole, plan
-from captioner.measuring import measure_cuts
-from captioner.models.voice.measured import VERSION as VOICE_VERSION
+from captioner.errors import RecordingError
 from captioner.settings import Settings
 from captioner.speech.assign import assign
 from captioner.speech.correct import correct
 from captioner.speech.doubt import doubt_lines
 from captioner.speech.lines import LineOptions, segment
 from captioner.speech.regions import speech_regions
-from captioner.stages import Job, Stages
+from captioner.stages import Job, Reporter, Stages
 from captioner.store import key_of
-from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Tag, Transcript
+from captioner.summary import Failure
+from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
 
-PLAN_VERSION = "6"
+PLAN_VERSION = "7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class Planned:
     """The text of a caption that stood beside an already-cut source."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """A recording with its plan and what the plan was made from."""
+
+    job: Job
+    planned: Planned
+    key: str
+
+
 def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> FrameRule:
     """The rule that holds for a recording: `durations` is for those without a picture."""
     if settings.durations is not None and recording.video is None:
@@ -52,8 +62,8 @@ def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> Fram
 def plan_key(job: Job, settings: Settings, rate: Fraction, adopted: Adopted) -> str:
     """The key of a recording's Planned."""
     rule = frame_rule(settings, job.recording, rate)
-    made_from = (job.recording.slug, sorted(job.keys.items()), rate, rule, settings.keep_cuts, adopted)
-    return key_of("plan", PLAN_VERSION, VOICE_VERSION, *made_from)
+    heard = sorted((stage, key) for stage, key in job.keys.items() if stage != "tagger")
+    return key_of("plan", PLAN_VERSION, job.recording.slug, heard, rate, rule, settings.keep_cuts, adopted)
 
 
 def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
@@ -85,9 +95,7 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
         rule=frame_rule(settings, recording, rate),
         options=PlanOptions(),
     )
-    tags = stages.result(job, "tagger", tuple[Tag, ...]) if "tagger" in stages.backends else None
-    measured = measure_cuts(made.cuts, stages.waveform(job), regions, tags, _hears(stages))
-    cuts = tuple(adopted_doubts(adopted, cut) for cut in measured)
+    cuts = tuple(adopted_doubts(adopted, cut) for cut in made.cuts)
     spoken = _seconds(lines)
     kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})
@@ -95,12 +103,30 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     return Planned(cuts, made.left_out, sound.duration, spoken, kept, language, speakers, adopted.caption)
 
 
-def _hears(stages: Stages) -> frozenset[str]:
-    if "tagger" not in stages.backends:
-        return frozenset()
-    hears: frozenset[str] = stages.backends["tagger"].module.HEARS
-    return hears
-
-
 def _seconds(lines: Sequence[Line]) -> float:
     return round(sum(word.span.duration for line in lines for word in line.words), 3)
+
+
+def plan_all(
+    jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction, reporter: Reporter
+) -> list[PlannedJob]:
+    """The Planned of every job, made where stale. A recording that cannot be planned fails alone."""
+    planned = []
+    begun = False
+    for job in jobs:
+        try:
+            adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
+            key = plan_key(job, settings, rate, adopted)
+            value = stages.store.get(key, Planned) if key in stages.have else None
+            if value is None:
+                if not begun:
+                    reporter.stage("plan", len(jobs), "files")
+                    begun = True
+                value = plan_recording(job, stages, settings, rate, adopted)
+                stages.store.put(key, "plan", value)
+                reporter.advance(1)
+        except RecordingError as error:
+            job.failure = Failure(job.recording.name, type(error).__name__, str(error))
+            continue
+        planned.append(PlannedJob(job, value, key))
+    return planned

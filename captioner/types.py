@@ -8,10 +8,14 @@ picture is shown (audio only: at its first sample), rounded to 1 ms where they e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
+
+from captioner.measures import Quality, Scene, Voice, Voiceprint
+from captioner.scripts import spoken_text
+from captioner.times import Span, seconds
 
 SPEECH_RATE = 16_000
 """Samples a second of everything that a model hears: mono, 16 kHz."""
@@ -21,37 +25,6 @@ CLIP_RATE = 48_000
 
 STEP = 0.01
 """Seconds between two frames of an `Activity`."""
-
-
-def seconds(value: float) -> float:
-    """A time as it is kept inside: rounded to 1 ms, so that equal times compare equal."""
-    return round(float(value), 3)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """A stretch of time in seconds, `start <= end`. Made with `Span.at`, which rounds."""
-
-    start: float
-    end: float
-
-    @classmethod
-    def at(cls, start: float, end: float) -> Span:
-        first, last = seconds(start), seconds(end)
-        if last < first:
-            raise ValueError(f"a span ends before it starts: {start} to {end}")
-        return cls(first, last)
-
-    @property
-    def duration(self) -> float:
-        return seconds(self.end - self.start)
-
-    def overlap(self, other: Span) -> float:
-        """Seconds that both cover; 0.0 where they only touch."""
-        return max(0.0, seconds(min(self.end, other.end) - max(self.start, other.start)))
-
-    def contains(self, other: Span) -> bool:
-        return self.start <= other.start and other.end <= self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,47 +198,6 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """A sound event that a tagger heard."""
-
-    label: str
-    """`speech`, `singing`, `music`, or an AudioSet class name."""
-    span: Span
-    score: float
-    """0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """Measured over the speech of a Cut. None where it could not be measured."""
-
-    level: float | None = None
-    """RMS of the speech, dBFS."""
-    pitch: float | None = None
-    """Median fundamental, Hz."""
-    pitch_spread: float | None = None
-    """10th to 90th percentile of the fundamental, semitones."""
-    rate: float | None = None
-    """Words a second of speech."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Measured over the non-speech of a Cut. None where there was too little of it to say."""
-
-    noise: float | None = None
-    """RMS of the non-speech, dBFS."""
-    snr: float | None = None
-    """Speech level minus noise level, dB."""
-    speech: bool | None = None
-    singing: bool | None = None
-    music: bool | None = None
-    """Whether a tagger that listens for it heard it; None where no tagger listened."""
-    events: tuple[str, ...] = ()
-    """Other sounds, as phrases, most certain first."""
-
-
-@dataclass(frozen=True, slots=True)
 class Cut:
     """`frames` frames from frame `start` of a Recording's grid at `rate`, holding whole Lines of one speaker."""
 
@@ -278,6 +210,8 @@ class Cut:
     lines: tuple[Line, ...]
     voice: Voice = Voice()
     scene: Scene = Scene()
+    quality: Quality = Quality()
+    voiceprint: Voiceprint = Voiceprint()
     doubts: tuple[Doubt, ...] = ()
     """Doubts about the cut itself; those of its lines are kept by the lines."""
 
@@ -323,30 +257,6 @@ class Caption:
     """One line."""
     fields: Mapping[str, str | None]
     dialect: str
-
-
-UNSPACED = (
-    ("\u0e00", "\u109f"),
-    ("\u1780", "\u17ff"),
-    ("\u2e80", "\ua4cf"),
-    ("\uf900", "\ufaff"),
-    ("\uff00", "\uffef"),
-)
-"""First and last letters of scripts written without blanks between words: Thai, Lao, Tibetan and Burmese; Khmer;
-Chinese and Japanese with their punctuation."""
-
-
-def _unspaced(mark: str) -> bool:
-    return any(first <= mark <= last for first, last in UNSPACED)
-
-
-def spoken_text(words: Iterable[str]) -> str:
-    """Words as they are written down: a blank between them, none where both sides are of a script without blanks."""
-    text = ""
-    for word in filter(None, words):
-        gap = "" if not text or (_unspaced(text[-1]) and _unspaced(word[0])) else " "
-        text += gap + word
-    return text
 
 
 def cut_samples(start: int, frames: int, rate: Fraction, sample_rate: int = CLIP_RATE) -> tuple[int, int]:

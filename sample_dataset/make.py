@@ -43,7 +43,8 @@ from script import (
 )
 from truth import item, save
 
-from captioner.types import Span, Word
+from captioner.times import Span
+from captioner.types import Word
 
 HERE = Path(__file__).parent
 SHARE_ALIKE, FREE = "cc-by-sa-3.0", "public-domain-and-bsd"

@@ -12,7 +12,8 @@ from media import streams
 from script import Placed
 
 from captioner.formats import ctm, rttm
-from captioner.types import Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Turn, Word
 
 HERE = Path(__file__).parent
 

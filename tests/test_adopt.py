@@ -14,7 +14,8 @@ from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts, f
 from captioner.errors import BadFormat
 from captioner.formats.cues import Cue
 from captioner.speech.cues import bare, words_of_cues
-from captioner.types import Cut, Line, Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Cut, Line, Turn, Word
 
 
 def word(text: str, start: float, end: float) -> Word:

@@ -25,7 +25,8 @@ from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
 from captioner.models.asr.timing import RawWord
 from captioner.models.protocols import Listening
-from captioner.types import Span, Word
+from captioner.times import Span
+from captioner.types import Word
 from tests.hearing import Heard, hiss
 
 

@@ -16,8 +16,10 @@ from captioner.captions.compose import CaptionSettings, compose
 from captioner.captions.template import parse_template
 from captioner.captions.text import one_line, phrase, spoken
 from captioner.errors import TemplateError
+from captioner.measures import Scene, Voice
 from captioner.templates_io import find_template, shipped_templates
-from captioner.types import Caption, Cut, Line, Scene, Span, Voice, Word
+from captioner.times import Span
+from captioner.types import Caption, Cut, Line, Word
 from tests.goldens.make_captions import golden, lines
 
 TEMPLATES = {name: parse_template(*find_template(name)) for name in shipped_templates()}

@@ -17,7 +17,8 @@ from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import REASONS, Plan, PlanOptions, keep_whole, plan
 from captioner.speech.lines import segment
 from captioner.speech.regions import quiet, speech_regions
-from captioner.types import STEP, Activity, Cut, Doubt, Line, Span, Turn, Word
+from captioner.times import Span
+from captioner.types import STEP, Activity, Cut, Doubt, Line, Turn, Word
 
 RATES = [Fraction(24), Fraction(25), Fraction(30), Fraction(24000, 1001), Fraction(30000, 1001)]
 FAST = FrameRule.parse("8k+1", 9, 41)

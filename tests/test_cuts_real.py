@@ -18,7 +18,8 @@ from captioner.speech.correct import correct
 from captioner.speech.doubt import doubt_lines
 from captioner.speech.lines import segment
 from captioner.speech.regions import speech_regions
-from captioner.types import Line, Span, Turn
+from captioner.times import Span
+from captioner.types import Line, Turn
 
 DATA = Path(os.environ.get("CAPTIONER_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 READ = [

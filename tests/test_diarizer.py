@@ -18,7 +18,8 @@ from captioner.models.diarizer import changes, embedded, rttm, speakers, stitchi
 from captioner.models.diarizer.clustering import Rules, agglomerate
 from captioner.models.diarizer.turnlets import Unit
 from captioner.models.protocols import Diarizer, SpeakerHint
-from captioner.types import Diarization, Span
+from captioner.times import Span
+from captioner.types import Diarization
 from tests.hearing import RATE, Floats, Heard, hiss, recording, test_data
 
 ANY = SpeakerHint()

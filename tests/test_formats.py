@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from captioner.errors import BadFormat
 from captioner.formats import audacity, ctm, rttm, srt, stm, vtt
 from captioner.formats.cues import Cue, split_label
-from captioner.types import Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Turn, Word
 
 PARSERS = [rttm.parse, ctm.parse, srt.parse, vtt.parse, audacity.parse, stm.parse]
 

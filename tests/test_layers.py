@@ -10,13 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
-errors types formats speech cuts captions settings media models store summary captionfiles templates_io adopt backends
-stages identify drafting measuring planning writing turnfiles forecast pipeline rendering engine trainers checks review
-report progress run cli __main__
+errors times scripts measures types formats speech cuts captions settings media models store summary captionfiles
+templates_io adopt backends stages identify drafting planning measuring identities judging writing turnfiles forecast
+pipeline rendering engine trainers checks review report progress run cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 
-PURE = {"errors", "types", "formats", "speech", "cuts", "captions"}
+PURE = {"errors", "times", "scripts", "measures", "types", "formats", "speech", "cuts", "captions"}
 FORBIDDEN = {
     "os", "pathlib", "io", "socket", "time", "datetime", "random", "subprocess", "sqlite3", "tempfile", "shutil",
     "urllib", "http", "av", "cv2", "onnxruntime", "ctranslate2", "faster_whisper", "torch", "pydub", "logging",
@@ -73,7 +73,10 @@ def test_pure_rooms_touch_nothing(name: str) -> None:
         assert not {"open", "print", "input", "exec", "eval"} & set(calls), path
 
 
-@pytest.mark.parametrize("name", ["__init__", "cli", "settings", "run", "progress", "errors", "summary", "types"])
+@pytest.mark.parametrize(
+    "name",
+    ["__init__", "cli", "settings", "run", "progress", "errors", "summary", "types", "times", "measures", "scripts"],
+)
 def test_nothing_heavy_is_imported_early(name: str) -> None:
     early = {module.split(".")[0] for module in imported(PACKAGE / f"{name}.py", late=False)}
     assert not early & HEAVY

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from captioner.models.asr import packing
 from captioner.models.asr.packing import BUCKET, LONGEST, PAD, PAUSE, TAIL, WINDOW, Piece
-from captioner.types import Span, seconds
+from captioner.times import Span, seconds
 
 
 @st.composite

@@ -20,7 +20,8 @@ from captioner.media.container import audio_stream, opened, packets, video_strea
 from captioner.media.probe import probe
 from captioner.media.sound import PcmFile, Samples16k, decode_speech
 from captioner.media.timeline import Piece, _Line, audio_frames, clock_zero
-from captioner.types import SPEECH_RATE, Sound, Span
+from captioner.times import Span
+from captioner.types import SPEECH_RATE, Sound
 from tests.factory import CODECS, Audio, Floats, Video, click_times, clicks, make, noise, tone
 
 CLICKS = (0.2, 0.9, 1.7)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.speech.assign import assign
-from captioner.types import Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Turn, Word
 
 
 def word(start: float, end: float, text: str = "word", speaker: str | None = None) -> Word:

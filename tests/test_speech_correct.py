@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from captioner.speech.correct import correct
 from captioner.speech.regions import listen, quiet, speech_regions, talking
-from captioner.types import STEP, Activity, Span, Word
+from captioner.times import Span
+from captioner.types import STEP, Activity, Word
 
 
 def heard(length: float, *spoken: tuple[float, float]) -> Activity:

@@ -11,7 +11,8 @@ from captioner.speech.doubt import REASONS, doubt_lines, unheard
 from captioner.speech.ghosts import PHRASES, is_ghost
 from captioner.speech.lines import segment
 from captioner.speech.regions import speech_regions
-from captioner.types import STEP, Activity, Doubt, Line, Span, Transcript, Turn, Word
+from captioner.times import Span
+from captioner.types import STEP, Activity, Doubt, Line, Transcript, Turn, Word
 
 
 def heard(length: float, *spoken: tuple[float, float]) -> Activity:

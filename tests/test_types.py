@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.types import CLIP_RATE, Cut, Line, Span, Word, cut_samples, spoken_text
+from captioner.scripts import spoken_text
+from captioner.times import Span
+from captioner.types import CLIP_RATE, Cut, Line, Word, cut_samples
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
+from captioner.measures import Scene, Tag, Voice
 from captioner.models.voice.measured import measure_scene, measure_voice
-from captioner.types import Scene, Span, Tag, Voice
+from captioner.times import Span
 from tests.hearing import RATE, Floats, hiss
 
 ALL = frozenset({"speech", "singing", "music"})

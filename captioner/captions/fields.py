@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from captioner.captions.text import phrase, spoken
-from captioner.types import Cut, Scene, Voice
+from captioner.measures import Scene, Voice
+from captioner.types import Cut
 
 SOFT, LOUD = -40.0, -10.0
 """dBFS of the speech. Recordings of ordinary voices lie between: -38 across a room, -12 close and levelled."""
@@ -92,7 +93,8 @@ def sounds(cut: Cut, settings: CaptionSettings) -> str | None:
     said = _speech_words(scene, subject(cut, settings)) if cut.text else _without_words(scene)
     singing = "singing" if scene.singing else None
     music = {True: "music in the background" if cut.text else "music", False: "no music", None: None}[scene.music]
-    events = [named for event in scene.events if (named := phrase(event.translate(_CALM_MARKS)))]
+    labels = dict.fromkeys(tag.label for tag in sorted(scene.events, key=lambda tag: -tag.score))
+    events = [named for label in labels if (named := phrase(label.translate(_CALM_MARKS)))]
     heard = (said, _noise_words(scene, alone=not cut.text), singing, *events, music)
     return ", ".join(one for one in heard if one is not None) or None
 

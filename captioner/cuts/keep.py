@@ -14,7 +14,9 @@ from captioner.cuts.edges import Grid, make_grid, word_costs
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.reasons import cut_doubts
 from captioner.cuts.values import Plan, PlanOptions
-from captioner.types import Activity, Cut, Doubt, LeftOut, Line, Span, Turn, Word, spoken_text
+from captioner.scripts import spoken_text
+from captioner.times import Span
+from captioner.types import Activity, Cut, Doubt, LeftOut, Line, Turn, Word
 
 UNQUIET_COST = 500.0
 """Cost of an end that is not in silence, which a clip that somebody else has cut may have."""

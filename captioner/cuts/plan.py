@@ -18,7 +18,8 @@ from captioner.cuts.frames import FrameRule
 from captioner.cuts.keep import keep_whole
 from captioner.cuts.reasons import cut_doubts, left_out
 from captioner.cuts.values import REASONS, Plan, PlanOptions
-from captioner.types import Activity, Cut, LeftOut, Line, Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Activity, Cut, LeftOut, Line, Turn, Word
 
 __all__ = ["REASONS", "Plan", "PlanOptions", "keep_whole", "plan"]
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from captioner.cuts.candidates import Atom, Scene, windows
 from captioner.cuts.edges import Grid, milliseconds
 from captioner.cuts.frames import FrameRule
+from captioner.scripts import spoken_text
 from captioner.speech.doubt import UNHEARD
 from captioner.speech.regions import runs
-from captioner.types import STEP, Cut, Doubt, LeftOut, Line, Span, Word, spoken_text
+from captioner.times import Span
+from captioner.types import STEP, Cut, Doubt, LeftOut, Line, Word
 
 
 def left_out(scene: Scene, lines: Sequence[Line], atom: Atom, rule: FrameRule) -> LeftOut:

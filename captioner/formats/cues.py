@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from captioner.types import Span
+from captioner.times import Span
 
 _LABEL = re.compile(r"(?P<name>[^\s:.,;!?][^:.,;!?]{0,38}?)\s*:(?:\s+|$)")
 _DASH = re.compile(r"[-\u2010-\u2015]+\s*(?=\w)")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from captioner.errors import BadFormat
-from captioner.types import Span
+from captioner.times import Span
 
 LONGEST = 10_000_000.0
 """Seconds (about 115 days): a larger time is a file in other units, and would not survive rounding to 1 ms."""

@@ -21,7 +21,8 @@ from scenedetect.detectors import AdaptiveDetector
 from captioner.errors import Broken
 from captioner.media.container import by_index, only, opened
 from captioner.media.timeline import video_frames
-from captioner.types import Picture, VideoStream, seconds
+from captioner.times import seconds
+from captioner.types import Picture, VideoStream
 
 _WIDTH = 256
 """Pixels across of the frames that are compared: enough for a cut, and small beside decoding."""

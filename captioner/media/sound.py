@@ -17,7 +17,8 @@ from captioner.errors import Broken, Silent
 from captioner.media.container import by_index, only, opened
 from captioner.media.pcm import PcmFile, Samples16k
 from captioner.media.timeline import Floats, Piece, audio_frames, clock_zero, first_frames
-from captioner.types import SPEECH_RATE, AudioStream, Sound, Span, VideoStream, seconds
+from captioner.times import Span, seconds
+from captioner.types import SPEECH_RATE, AudioStream, Sound, VideoStream
 
 __all__ = ["PcmFile", "Samples16k", "decode_speech"]
 

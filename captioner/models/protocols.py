@@ -14,7 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.types import Activity, Diarization, Span, Tag, Transcript
+from captioner.measures import Measures, Tag
+from captioner.times import Span
+from captioner.types import Activity, Diarization, Transcript
 
 Samples = NDArray[np.float32]
 """float32 (n,), mono, 16 kHz, in [-1, 1]."""
@@ -78,3 +80,23 @@ class Tagger(Protocol):
     @property
     def hears(self) -> frozenset[str]:
         """The labels whose absence means something: `frozenset({"speech", "singing", "music"})`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The sound of one Cut, to be measured. Times are seconds from its start."""
+
+    samples: Samples
+    speech: tuple[Span, ...]
+    """Where somebody speaks, in order, not overlapping."""
+    words: int
+    """How many words are said in it."""
+    tags: tuple[Tag, ...] | None = None
+    """What a tagger heard in it, in order of start; None where none listened."""
+    hears: frozenset[str] = frozenset()
+    """The labels whose absence means something; see `Tagger.hears`."""
+
+
+class Meter(Protocol):
+    def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Measures]:
+        """One result an excerpt, in order. What there is too little sound to say is None, never a guess."""

@@ -10,7 +10,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from captioner.types import Span, Turn, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import Turn, Word
 
 REACH = 0.15
 """Seconds from a word to a turn that it may still belong to: the error of a turn's end and a word's end together."""

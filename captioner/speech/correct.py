@@ -17,7 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from captioner.speech.regions import SURE_SILENCE, Ear, Mask, listen, runs, talking
-from captioner.types import STEP, Activity, Span, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import STEP, Activity, Word
 
 EARLY = 0.1
 """Seconds by which a transcriber's word boundaries come too early, on average."""

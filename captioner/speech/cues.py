@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from captioner.formats.cues import Cue
-from captioner.types import Span, Word
+from captioner.times import Span
+from captioner.types import Word
 
 REACH = 0.5
 """Seconds that a word may lie outside its cue: subtitles are set by eye."""

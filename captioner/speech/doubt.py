@@ -10,7 +10,8 @@ import numpy as np
 
 from captioner.speech.ghosts import is_ghost, plain
 from captioner.speech.regions import Mask, listen, runs, talking
-from captioner.types import STEP, Activity, Doubt, Line, Span, Transcript, Turn, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import STEP, Activity, Doubt, Line, Transcript, Turn, Word
 
 REASONS: dict[str, str] = {
     "no-speech": "the words stand where nobody speaks",

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from captioner.types import Line, Span, Turn, Word
+from captioner.times import Span
+from captioner.types import Line, Turn, Word
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "؟", "۔", "।", "‽")
 CLOSERS = "\"'”’»)]}』」）"

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.types import STEP, Activity, Span
+from captioner.times import Span
+from captioner.types import STEP, Activity
 
 Mask = NDArray[np.bool_]
 """bool (n,), one value every `STEP` seconds."""

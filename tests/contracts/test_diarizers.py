@@ -12,7 +12,8 @@ import pytest
 
 from captioner.models.protocols import Diarizer, SpeakerHint
 from captioner.models.registry import backend_module, backends
-from captioner.types import Diarization, Span
+from captioner.times import Span
+from captioner.types import Diarization
 from tests.hearing import RATE, Floats, Heard, hiss, recording
 
 pytestmark = pytest.mark.models

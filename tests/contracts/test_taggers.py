@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from captioner.measures import Tag
 from captioner.models.protocols import Tagger
 from captioner.models.registry import backend_module, backends
-from captioner.types import Span, Tag
+from captioner.times import Span
 from tests.hearing import RATE, Heard, hiss, recording
 
 pytestmark = pytest.mark.models

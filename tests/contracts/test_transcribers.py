@@ -14,7 +14,8 @@ import pytest
 from captioner.models.asr.guards import REASONS
 from captioner.models.protocols import Listening, Transcriber
 from captioner.models.registry import backend_module, backends
-from captioner.types import Span, Transcript
+from captioner.times import Span
+from captioner.types import Transcript
 from tests.hearing import RATE, Floats, hiss, recording
 
 pytestmark = pytest.mark.models

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 from captioner.errors import BadFormat, SettingsError
 from captioner.formats import ctm
 from captioner.models.protocols import Listening, Progress, Transcriber
-from captioner.types import Span, Transcript, Word
+from captioner.times import Span
+from captioner.types import Transcript, Word
 
 VERSION = "ctm 1"
 

@@ -17,7 +17,8 @@ from captioner.models.asr.engine import Engine, States
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
 from captioner.models.protocols import Listening, Progress, Samples, Transcriber
-from captioner.types import SPEECH_RATE, Doubt, Span, Transcript, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import SPEECH_RATE, Doubt, Transcript, Word
 
 VERSION = "faster-whisper-1.2 contexts 2"
 

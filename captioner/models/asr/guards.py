@@ -15,7 +15,8 @@ from itertools import pairwise
 
 from captioner.models.asr.packing import Piece
 from captioner.models.asr.timing import unheard
-from captioner.types import Doubt, Span, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import Doubt, Word
 
 REASONS: Mapping[str, str] = {
     "low-probability": "the transcriber itself was not sure",

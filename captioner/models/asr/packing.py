@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from captioner.types import Span, seconds
+from captioner.times import Span, seconds
 
 FRAME = 0.01
 """Seconds of a frame of Whisper's log-mel spectrogram."""

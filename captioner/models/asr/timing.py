@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from captioner.types import Span, Word, seconds
+from captioner.times import Span, seconds
+from captioner.types import Word
 
 NARROWEST = 0.02
 """Seconds: the least width of a word, one step of Whisper's alignment."""

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 from captioner.errors import BadFormat, SettingsError
 from captioner.formats import rttm
 from captioner.models.protocols import Diarizer, Progress, SpeakerHint, Waveform
-from captioner.types import Diarization, Span, Turn
+from captioner.times import Span
+from captioner.types import Diarization, Turn
 
 VERSION = "rttm 2"
 

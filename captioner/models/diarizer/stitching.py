@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from captioner.models.diarizer.turnlets import Unit, runs
 from captioner.models.diarizer.windows import FRAMES, Local, edge
-from captioner.types import Span, Turn
+from captioner.times import Span
+from captioner.types import Turn
 
 BLIP = 0.10
 """Turns shorter than this, in seconds, are dropped."""

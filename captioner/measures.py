@@ -1,0 +1,102 @@
+"""What is measured and heard of a Cut's sound. None where it could not be measured: never a guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from captioner.times import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A sound event that a tagger heard."""
+
+    label: str
+    """`speech`, `singing`, `music`, or an AudioSet class name."""
+    span: Span
+    score: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Measured over the speech of a Cut."""
+
+    level: float | None = None
+    """RMS of the speech, dBFS."""
+    pitch: float | None = None
+    """Median fundamental, Hz."""
+    pitch_spread: float | None = None
+    """10th to 90th percentile of the fundamental, semitones."""
+    rate: float | None = None
+    """Words a second of speech."""
+    level_spread: float | None = None
+    """10th to 90th percentile of the level of the voiced speech, dB."""
+    syllables: float | None = None
+    """Syllables a second of speech, counted in the sound."""
+    brightness: float | None = None
+    """Level above 2 kHz against that below, dB."""
+    harmonicity: float | None = None
+    """Harmonics to noise of the voiced speech, dB: breathy and hoarse voices have little."""
+    voiced: float | None = None
+    """Share of the speech that has a pitch, 0 to 1: a whisper has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Measured over the whole sound of a Cut, and of its background over the non-speech."""
+
+    noise: float | None = None
+    """RMS of the non-speech, dBFS."""
+    snr: float | None = None
+    """Speech level minus noise level, dB."""
+    speech: bool | None = None
+    singing: bool | None = None
+    music: bool | None = None
+    """Whether a tagger that listens for it heard it; None where no tagger listened, or it cannot be said."""
+    events: tuple[Tag, ...] = ()
+    """Everything else that a tagger heard in the Cut, in order of start; seconds from the Cut's start."""
+    hum: float | None = None
+    """Level of the mains' harmonics in the non-speech, dBFS."""
+    hiss: float | None = None
+    """Level above 4 kHz in the non-speech, dBFS."""
+    clicks: float | None = None
+    """Clicks a second."""
+    reverberation: float | None = None
+    """Time in which the room's echo falls by 60 dB, seconds, from how the speech decays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the sound of a Cut is to train on."""
+
+    speech: float | None = None
+    """DNSMOS P.835 SIG: how natural the voice is, 1 to 5."""
+    background: float | None = None
+    """DNSMOS P.835 BAK: how little background disturbs, 1 to 5."""
+    overall: float | None = None
+    """DNSMOS P.835 OVRL, 1 to 5."""
+    clipped: float | None = None
+    """Share of the samples in runs at the top of the range, 0 to 1."""
+    bandwidth: float | None = None
+    """Hz up to which the sound reaches, measured at the source's own rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voiceprint:
+    """Whose voice it is, by a speaker embedding of a Cut's speech."""
+
+    vector: bytes = field(default=b"", repr=False)
+    """int8 (192,): the unit-length embedding x 127, rounded; empty where there was too little speech."""
+    halves: float | None = None
+    """Cosine between the embeddings of the first and the second half of the speech: low where two people speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All that is measured of one Cut."""
+
+    voice: Voice = Voice()
+    scene: Scene = Scene()
+    quality: Quality = Quality()
+    voiceprint: Voiceprint = Voiceprint()
