@@ -16,7 +16,7 @@ from captioner.captions.compose import CaptionSettings, compose
 from captioner.captions.template import parse_template
 from captioner.captions.text import one_line, phrase, spoken
 from captioner.errors import TemplateError
-from captioner.measures import Scene, Voice
+from captioner.measures import Scene, Tag, Voice
 from captioner.templates_io import find_template, shipped_templates
 from captioner.times import Span
 from captioner.types import Caption, Cut, Line, Word
@@ -26,6 +26,10 @@ TEMPLATES = {name: parse_template(*find_template(name)) for name in shipped_temp
 EMA = CaptionSettings("ema_voice", subject="a young woman", place="in a quiet indoor room")
 GENTLE = Voice(level=-45.0, pitch=190.0, pitch_spread=5.0, rate=3.0)
 ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False)
+
+
+def heard(label: str) -> Tag:
+    return Tag(label, Span(0.5, 1.5), 0.9)
 
 
 def cut(text: str, voice: Voice = GENTLE, scene: Scene = ROOM, speaker: str | None = "SPEAKER_00") -> Cut:
@@ -107,7 +111,9 @@ sentences = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=8).ma
 numbers = st.none() | st.floats(-120, 600)
 voices = st.builds(Voice, numbers, numbers, numbers, numbers)
 verdicts = st.none() | st.booleans()
-scenes = st.builds(Scene, numbers, numbers, verdicts, verdicts, verdicts, st.lists(anything, max_size=2).map(tuple))
+scenes = st.builds(
+    Scene, numbers, numbers, verdicts, verdicts, verdicts, st.lists(anything.map(heard), max_size=2).map(tuple)
+)
 
 
 @given(sentences, st.none() | anything, st.none() | anything, st.none() | anything, anything, voices, scenes)
@@ -215,7 +221,7 @@ def test_a_voice_is_described_where_it_stands_out(voice: Voice, words: str | Non
         (Scene(noise=-70, snr=5, music=False), None, "speech over noise, loud background noise, no music"),
         (Scene(noise=-30, snr=5, music=True), "a girl", "female speech, music in the background"),
         (Scene(noise=-30, snr=15, singing=True, music=True), None, "singing, music in the background"),
-        (Scene(music=False, events=("Dog", "Rain")), None, "Dog, Rain, no music"),
+        (Scene(music=False, events=(heard("Dog"), heard("Rain"))), None, "Dog, Rain, no music"),
     ],
 )
 def test_sounds_say_what_was_measured_or_tagged(scene: Scene, subject: str | None, words: str | None) -> None:
