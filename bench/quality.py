@@ -9,7 +9,8 @@ WER      all words heard in a file against its text, with substitutions, deletio
          text is compared)
 DER      turns against the RTTM: no collar, overlap counted, missed speech, false alarm and confusion apart. Where an
          RTTM says only who is seen in which part (`*.clips.rttm`), confusion alone
-cut      truth words with a clip's edge strictly inside them; foreign: truth words of another speaker in a clip, whole
+cut      truth words with a clip's edge strictly inside them; sounding: those whose sound goes on at that edge, less
+         than 25 dB under the word's loudest part (annotated words may reach over the pause behind them); foreign: truth words of another speaker in a clip, whole
          or partly, and seconds of other speakers' turns; crossed: shot changes and changes of sentence inside a clip
 caption  truth words in a clip that its caption lacks, and caption words that the truth has not there; by word times
          where the truth has them, else by the best place in the text that the clip's stretch has
@@ -31,6 +32,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -127,11 +131,18 @@ def sentences_kept(truth: Truth, clips: Sequence[Clip]) -> tuple[int, int] | Non
     return survived, len(truth.sentences)
 
 
-def clip_measures(truth: Truth, clips: Sequence[Clip]) -> dict[str, Any]:
-    """All that is said of a set of clips of one item."""
+def clip_measures(truth: Truth, clips: Sequence[Clip], samples: NDArray[np.float32] | None = None) -> dict[str, Any]:
+    """All that is said of a set of clips of one item; `samples` are its whole sound at 16 kHz."""
     result: dict[str, Any] = {"clips": len(clips), "seconds": round(sum(c.span[1] - c.span[0] for c in clips), 3)}
     if truth.words is not None:
-        result["words_cut"] = [[c.id, w.text] for c in clips for w in score.split_words(truth.words, c.span)]
+        cut = [(c, w) for c in clips for w in score.split_words(truth.words, c.span)]
+        result["words_cut"] = [[c.id, w.text] for c, w in cut]
+        if samples is not None:
+            result["words_cut_sounding"] = [
+                [c.id, w.text]
+                for c, w in cut
+                if any(w.start < e < w.end and score.sounding_at(samples, RATE, w, e) for e in c.span)
+            ]
         result["foreign_words"] = [[c.id, w.text] for c in clips for w in score.foreign_words(truth.words, c.span)]
     turns = truth.turns or truth.coarse
     if turns:
@@ -178,8 +189,8 @@ def score_item(truth: Truth, heard: Heard, alone: Alone, *, again: bool) -> dict
         result["silent_seconds"] = round(score.kept([(0.0, truth.duration)], silent), 3)
         result["invented"] = score.invented(words, silent)
         result["invented_alone"] = score.invented(by_itself, silent)
-    result["sure"] = clip_measures(truth, [clip for clip in clips if not clip.doubts])
-    result["all"] = clip_measures(truth, clips)
+    result["sure"] = clip_measures(truth, [clip for clip in clips if not clip.doubts], samples)
+    result["all"] = clip_measures(truth, clips, samples)
     result["doubted"] = [[clip.id, clip.text, list(clip.doubts)] for clip in clips if clip.doubts]
     if again:
         result["again"] = transcribed_again(clips, alone, truth.language)

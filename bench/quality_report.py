@@ -86,14 +86,15 @@ def turns(items: Sequence[Row]) -> str:
 
 def clips(items: Sequence[Row], which: str) -> str:
     rows: list[list[Any]] = []
-    sums: list[float] = [0.0] * 9
+    sums: list[float] = [0.0] * 10
     sentences = []
     for item in items:
         found = item[which]
         kept = found["kept"]
         errors = sum((Errors(**e) for e in found.get("caption", {}).values()), Errors())
         row = [
-            found["clips"], _count(found, "words_cut"), _count(found, "foreign_words"), found.get("foreign_seconds"),
+            found["clips"], _count(found, "words_cut"), _count(found, "words_cut_sounding"),
+            _count(found, "foreign_words"), found.get("foreign_seconds"),
             _count(found, "crossed"),
             errors.substitutions + errors.deletions if "caption" in found else None,
             errors.substitutions + errors.insertions if "caption" in found else None,
@@ -103,13 +104,14 @@ def clips(items: Sequence[Row], which: str) -> str:
         rows.append([item["file"], *row, _percent(kept["kept"], kept["of"]) if kept else None])
         if found["sentences"]:
             sentences.append(f"{item['file']}: {found['sentences'][0]} of {found['sentences'][1]} sentences survive")
-    counts = [int(value) if index not in (3, 7, 8) else value for index, value in enumerate(sums)]
-    rows.append(["pooled", *counts, _percent(sums[8], sums[7])])
+    counts = [int(value) if index not in (4, 8, 9) else value for index, value in enumerate(sums)]
+    rows.append(["pooled", *counts, _percent(sums[9], sums[8])])
     title = "Clips that nothing speaks against" if which == "sure" else "All clips, the doubted too"
     head = [
         "file",
         "clips",
         "words cut",
+        "sounding",
         "foreign",
         "foreign s",
         "crossed",

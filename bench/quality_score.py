@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 SpanT = tuple[float, float]
 
 TOUCH = 0.001
 """Seconds: nearer than this is touching, not inside."""
+PAUSE_DEPTH = 25.0
+"""dB under a word's loudest 50 ms at which nothing of it is heard any more."""
 SLACK = 0.5
 """Seconds around truth speech in which a word is not called invented, because recognisers place words loosely."""
 
@@ -94,6 +99,21 @@ def split_words(words: Iterable[Spoken], clip: SpanT) -> list[Spoken]:
     return [
         word for word in words if any(word.start + TOUCH < edge < word.end - TOUCH for edge in clip)
     ]  # fmt: skip
+
+
+def sounding_at(samples: NDArray[np.float32], rate: int, word: Spoken, edge: float) -> bool:
+    """Whether the sound at `edge`, inside the word, is less than `PAUSE_DEPTH` dB under the word's loudest 50 ms.
+
+    Annotated words often reach over the pause that follows them; an edge in that pause cuts nothing that is heard.
+    """
+
+    def power(start: float, end: float) -> float:
+        part = samples[max(0, round(start * rate)) : max(0, round(end * rate))].astype(np.float64)
+        return float(np.mean(part**2)) if len(part) else 0.0
+
+    loudest = max(power(at / 100, at / 100 + 0.05) for at in range(int(word.start * 100), int(word.end * 100) + 1))
+    around = max(power(edge - 0.02, edge), power(edge, edge + 0.02))
+    return around > loudest * 10 ** (-PAUSE_DEPTH / 10)
 
 
 def foreign_words(words: Sequence[Spoken], clip: SpanT) -> list[Spoken]:

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,6 +187,18 @@ def test_good_clips_measure_well() -> None:
     assert (found["words_cut"], found["foreign_words"], found["crossed"], found["caption_wrong"]) == ([], [], [], [])
     assert found["kept"] == {"of": 4.0, "kept": 4.0, "by": "times"}
     assert found["invented"] == []
+
+
+def test_a_word_is_cut_where_it_sounds_and_not_in_the_pause_that_its_annotation_swallows() -> None:
+    chance = np.random.default_rng(1)
+    sound = chance.normal(0, 1e-4, 10 * 16_000)
+    sound[4 * 16_000 : round(4.4 * 16_000)] += chance.normal(0, 0.1, round(0.4 * 16_000))
+    samples = sound.astype(np.float32)
+    through = quality.clip_measures(dialogue(), [clip(0.5, 4.2, "")], samples)
+    behind = quality.clip_measures(dialogue(), [clip(0.5, 4.7, "")], samples)
+    assert [word for _, word in through["words_cut"]] == [word for _, word in behind["words_cut"]] == ["yes"]
+    assert [word for _, word in through["words_cut_sounding"]] == ["yes"]
+    assert behind["words_cut_sounding"] == []
 
 
 def test_bad_clips_measure_badly() -> None:
