@@ -10,8 +10,9 @@ WER      all words heard in a file against its text, with substitutions, deletio
 DER      turns against the RTTM: no collar, overlap counted, missed speech, false alarm and confusion apart. Where an
          RTTM says only who is seen in which part (`*.clips.rttm`), confusion alone
 cut      truth words with a clip's edge strictly inside them; sounding: those whose sound goes on at that edge, less
-         than 25 dB under the word's loudest part (annotated words may reach over the pause behind them); foreign: truth words of another speaker in a clip, whole
-         or partly, and seconds of other speakers' turns; crossed: shot changes and changes of sentence inside a clip
+         than 25 dB under the word's loudest part (annotated words may reach over the pause behind them); foreign:
+         truth words of another speaker in a clip, whole or partly, and seconds of other speakers' turns; crossed:
+         shot changes and changes of sentence inside a clip
 caption  truth words in a clip that its caption lacks, and caption words that the truth has not there; by word times
          where the truth has them, else by the best place in the text that the clip's stretch has
 kept     seconds of truth speech, where exactly one person speaks, that lie in a clip; without times: the share of the
