@@ -13,7 +13,9 @@
     |   `-- BadFormat           an RTTM, CTM, SRT ... that cannot be read
     |-- ModelError              a model cannot be had or failed
     |   |-- WeightsMissing
-    |   `-- BackendMissing
+    |   |-- BackendMissing
+    |   `-- DescriptionError    one clip's picture has no description; the others go on
+    |       `-- DescriberDown   nobody's has: no other clip need be asked
     |-- ClipMismatch            a written clip is not what its Cut says
     `-- StoreError              the dataset's own database is damaged or in use
 
@@ -74,6 +76,14 @@ class WeightsMissing(ModelError):
 
 
 class BackendMissing(ModelError):
+    pass
+
+
+class DescriptionError(ModelError):
+    pass
+
+
+class DescriberDown(DescriptionError):
     pass
 
 

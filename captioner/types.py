@@ -214,6 +214,8 @@ class Cut:
     voiceprint: Voiceprint = Voiceprint()
     doubts: tuple[Doubt, ...] = ()
     """Doubts about the cut itself; those of its lines are kept by the lines."""
+    visual: str | None = None
+    """What a describer saw in its picture, in sentences; a person's own words go before it."""
 
     @property
     def id(self) -> str:

@@ -7,13 +7,14 @@ changes whenever its results may, and `load(options) -> <the role's protocol>`. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.errors import DescriptionError
 from captioner.measures import Measures, Tag
 from captioner.times import Span
 from captioner.types import Activity, Diarization, Transcript
@@ -100,3 +101,41 @@ class Excerpt:
 class Meter(Protocol):
     def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Measures]:
         """One result an excerpt, in order. What there is too little sound to say is None, never a guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The picture of one Cut: some of its frames, upright and as its clip shows them."""
+
+    id: str
+    """The Cut's; for messages."""
+    frames: tuple[bytes, ...]
+    """JPEG, in order of time; at least one."""
+    times: tuple[float, ...]
+    """When each is shown, seconds from the Cut's start."""
+    size: tuple[int, int]
+    """Width and height of each, pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a describer said of a View."""
+
+    text: str | None
+    """Plain sentences on one line, ready for a caption; None where there is nothing to say."""
+    tokens_in: int | None = None
+    """What the answer took, where the backend counts it."""
+    tokens_out: int | None = None
+
+
+class Describer(Protocol):
+    """Sees the picture only: no sound, no words. Its `Options` have `fps`, `frames` and `side`: see
+    `captioner.models.describer.looking.Looking`."""
+
+    def describe(self, views: Iterable[View]) -> Iterator[tuple[View, Description | DescriptionError]]:
+        """One answer a view, each as soon as it is there, in any order.
+
+        Views are taken when there is room for them, so that pictures are decoded while others are looked at. A view
+        that cannot be described gets an error and costs no other its answer; after a `DescriberDown` the rest are
+        answered with it unasked.
+        """

@@ -16,7 +16,7 @@ from typing import Any
 
 from captioner.errors import BackendMissing, SettingsError
 
-ROLES = ("vad", "diarizer", "asr", "tagger", "voice")
+ROLES = ("vad", "diarizer", "asr", "tagger", "voice", "describer")
 
 
 def backends(role: str) -> dict[str, str]:
