@@ -13,8 +13,11 @@ from captioner.errors import SettingsError
 from captioner.models import registry
 from captioner.settings import Settings
 
-NOT_RESULTS = frozenset({"threads", "device", "batch", "batch_size"})
-"""Options that change how fast an answer comes, not the answer."""
+NOT_RESULTS = frozenset(
+    {"threads", "device", "batch", "batch_size", "timeout", "retries", "backoff", "concurrency", "key_variable"}
+    | {"price_in", "price_out", "max_cost"}
+)
+"""Options that change how fast an answer comes, and at what price, not the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ def choose_backends(settings: Settings) -> dict[str, Backend]:
         "asr": (settings.asr, settings.asr_options, common | asr),
         "tagger": (settings.tagger, settings.tagger_options, common),
         "voice": (settings.voice, {}, common),
+        "describer": (settings.describer, settings.describer_options, {}),
     }
     chosen = {}
     for role, (name, options, defaults) in given.items():
-        if role == "tagger" and name == "none":
+        if role in ("tagger", "describer") and name == "none":
             continue
         module = registry.backend_module(role, name)
         known = {entry.name for entry in dataclasses.fields(module.Options)}

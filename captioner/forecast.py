@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from captioner.describing import foresee
 from captioner.identify import Identified
 from captioner.settings import Settings
 from captioner.stages import Job, Stages
@@ -39,6 +40,10 @@ def forecast(found: Identified, stages: Stages, settings: Settings, rate: Fracti
         )
         wait += seconds
         lines.append(f"  write: at most about {_clock(seconds)}")
+    seen = foresee(found, stages, settings, rate)
+    if seen is not None:
+        wait += seen[1]
+        lines.append(f"  {seen[0]}, about {_clock(seen[1])}")
     lines.append(f"about {_clock(wait)} in all; nothing was written" if wait else "nothing to do; nothing was written")
     return lines
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from captioner.backends import choose_backends
+from captioner.describing import check_ahead, describe_all
 from captioner.drafting import Drafter
 from captioner.errors import SettingsError
 from captioner.identify import Identified, identify
@@ -73,15 +74,17 @@ class Build:
         jobs = [
             Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings
         ]
+        check_ahead(stages, found.recordings)
         stages.run(jobs)
         usable = [job for job in jobs if job.failure is None]
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
         planned = measure_all(planned, stages)
         planned = self.time("judge", lambda: judge_all(label_all(planned, stages), self.settings))
+        planned, seen = describe_all(planned, stages, lambda cut: not yes or self._accepted(cut))
         self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
         drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
         corrected = write_heard([entry.job for entry in planned], stages, self.out)
-        self.notes = [f"{path}: corrected by hand, left as it is" for path in corrected]
+        self.notes = [*seen, *(f"{path}: corrected by hand, left as it is" for path in corrected)]
         remember(stages.store, self.settings, self.inputs)
         return self._finish(found, planned, drafts, stages, rate, yes=yes)
 

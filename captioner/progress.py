@@ -37,6 +37,10 @@ class Plain:
             left = (now - self._start) / self._done * max(0.0, self._total - self._done)
             self._print(f"{self._name}: {self._done:.0f} of {self._total:.0f} {self._unit}, {left:.0f} s left")
 
+    def say(self, text: str) -> None:
+        self._end()
+        self._print(text)
+
     def _end(self) -> None:
         if self._name:
             took = time.monotonic() - self._start
@@ -88,6 +92,9 @@ class Bars:
         task = self._progress.tasks[self._progress.task_ids.index(TaskID(self._task))]
         speed = _speed(task.completed + amount, self._unit, time.monotonic() - self._start)
         self._progress.update(TaskID(self._task), advance=amount, speed=speed)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
 
     def _end(self) -> None:
         if self._task is not None:

@@ -23,6 +23,9 @@ class Quiet:
     def advance(self, amount: float) -> None:
         pass
 
+    def say(self, text: str) -> None:
+        pass
+
 
 def settings_of(
     flags: Mapping[str, Any], *, config: str | Path | None = None, trainer: str | None = None,

