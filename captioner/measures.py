@@ -90,6 +90,13 @@ class Voiceprint:
     """int8 (192,): the unit-length embedding x 127, rounded; empty where there was too little speech."""
     halves: float | None = None
     """Cosine between the embeddings of the first and the second half of the speech: low where two people speak."""
+    first: bytes = field(default=b"", repr=False)
+    second: bytes = field(default=b"", repr=False)
+    """The same of the first and of the second half of the speech; empty where a half was too short."""
+    own: float | None = None
+    """Cosine between the half that is less like it and the rest of its speaker's speech in the whole dataset."""
+    other: float | None = None
+    """Cosine between that half and the other speaker of the same recording that it is most like."""
 
 
 @dataclass(frozen=True, slots=True)
