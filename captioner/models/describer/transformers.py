@@ -18,6 +18,8 @@ from captioner.models.protocols import Describer, Description, View
 VERSION = "1"
 
 NEEDED = ("torch", "transformers", "PIL")
+SPECIAL = 2
+"""Tokens of an answer that its text does not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +103,11 @@ class Pipeline:
         if refused(raw):
             return DescriptionError(f"{self._options.model} refused ({one_line(raw)[:120]}); say it with `visual`")
         text = plain(raw)
-        if tokens >= self._options.max_tokens:
+        full = tokens + SPECIAL >= self._options.max_tokens
+        if full:
             text = whole_sentences(text or "")
         if text is None:
-            cut = "was cut off before a sentence ended" if tokens >= self._options.max_tokens else "said nothing"
+            cut = "was cut off before a sentence ended" if full else "said nothing of what is seen"
             return DescriptionError(f"{self._options.model} {cut}; raise max_tokens, or change model or prompt")
         return Description(text, None, tokens)
 

@@ -53,14 +53,14 @@ _SENTENCE = re.compile(
 def plain(answer: str) -> str | None:
     """What is seen, in whole sentences: None where nothing of the answer is that.
 
-    Reasoning, introductions, labels, markdown and every sentence that claims to have heard something go.
+    Reasoning, introductions, labels, markdown, repetitions and every sentence that claims to have heard something go.
     """
     lines = [_line(line) for line in _THOUGHT.sub("\n", answer).splitlines() if not _HEARD_LINE.match(line)]
     text = _unquoted(" ".join(_ended(line) for line in lines if line))
     for introduction in (_LABEL, _CHATTER, _CHATTER, _LABEL):
         text = introduction.sub("", text)
     kept = [sentence for sentence in _sentences(text) if not (_AUDIBLE.search(sentence) or _QUOTED.search(sentence))]
-    return _together([_opened(sentence) for sentence in kept]) or None
+    return _together(list(dict.fromkeys(_opened(sentence) for sentence in kept))) or None  # small models go in circles
 
 
 def refused(answer: str) -> bool:

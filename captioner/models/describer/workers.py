@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -19,14 +20,16 @@ def at_once(call: Callable[[T], R], items: Iterable[T], workers: int, stop: Even
     threads are daemons, so that a program that is stopped does not wait for a server that hangs.
     """
     asked: Queue[T | None] = Queue()
-    answered: Queue[tuple[T, R | BaseException]] = Queue()
+    answered: Queue[tuple[T, Future[R]]] = Queue()
 
     def work() -> None:
         while (item := asked.get()) is not None and not stop.is_set():
+            outcome: Future[R] = Future()
             try:
-                answered.put((item, call(item)))
+                outcome.set_result(call(item))
             except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
-                answered.put((item, error))
+                outcome.set_exception(error)
+            answered.put((item, outcome))
 
     threads: list[Thread] = []
     under_way = 0
@@ -38,20 +41,15 @@ def at_once(call: Callable[[T], R], items: Iterable[T], workers: int, stop: Even
             asked.put(item)
             under_way += 1
             while under_way and (under_way > workers or not answered.empty()):
-                yield _outcome(answered.get())
+                answer, outcome = answered.get()
+                yield answer, outcome.result()
                 under_way -= 1
         for _ in range(under_way):
-            yield _outcome(answered.get())
+            answer, outcome = answered.get()
+            yield answer, outcome.result()
         under_way = 0
     finally:
         if under_way:
             stop.set()
         for _ in threads:
             asked.put(None)
-
-
-def _outcome(answer: tuple[T, R | BaseException]) -> tuple[T, R]:
-    item, outcome = answer
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return item, outcome
