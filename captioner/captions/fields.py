@@ -5,11 +5,15 @@ A field says what was measured, tagged or given by a person, and nothing else. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from captioner.captions.text import phrase, spoken
-from captioner.measures import Scene, Voice
+from captioner.captions.sounds import FEMALE, MALE, Heard, hear
+from captioner.captions import nonverbal
+from captioner.captions.language import OWN, language_name
+from captioner.captions.text import name, phrase, said, spoken
+from captioner.measures import Voice
 from captioner.types import Cut
 
 SOFT, LOUD = -40.0, -10.0
@@ -23,18 +27,7 @@ CALM, LIVELY = 7.0, 16.0
 UNHURRIED, GENTLE = 3.8, -16.0
 """Words a second, and dBFS, up to which a voice on few notes may be called calm: a speaker at a rally is not."""
 
-CLEAR, NOISY = 20.0, 10.0
-"""dB of speech over noise: clear from the first, over noise below the second."""
-SILENT = -75.0
-"""dBFS of the non-speech below which there is none to hear."""
-QUIET, MODERATE = 24.0, 10.0
-"""dB of speech over the non-speech: room tone from the first, soft noise from the second, loud noise below."""
-QUIET_ALONE, MODERATE_ALONE = -50.0, -30.0
-"""The same where nobody speaks, dBFS."""
-
-FEMALE = frozenset({"woman", "girl", "lady", "female"})
-MALE = frozenset({"man", "boy", "gentleman", "male"})
-"""Words of a person's own subject that let `sounds` say whose speech it is. Never guessed from the voice."""
+NOUNS = (FEMALE | MALE) - {"female", "male"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +44,22 @@ class CaptionSettings:
     """By speaker; before `trigger`."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """By name: fields that a template asks for."""
+    nonverbal: str = ""
+    """How sounds of the mouth are written between the words, such as `({})`; empty to leave them out."""
 
 
 def trigger(cut: Cut, settings: CaptionSettings) -> str | None:
     """The speaker's own trigger, else the dataset's."""
-    return phrase(settings.triggers.get(cut.speaker or "", settings.trigger))
+    return name(settings.triggers.get(cut.speaker or "", settings.trigger))
 
 
 def subject(cut: Cut, settings: CaptionSettings) -> str | None:
     """Who it is, in a person's words, without the trigger before it: the template sets that."""
     given = phrase(settings.subjects.get(cut.speaker or "", settings.subject or ""))
-    name = trigger(cut, settings)
-    if given is not None and name is not None and given.split(" ")[0].rstrip(",:") == name:
-        given = phrase(given[len(name) :])
-    return given
+    word = trigger(cut, settings)
+    if given is not None and word is not None and given.split(" ")[0].rstrip(",:") == word:
+        given = phrase(given[len(word) :])
+    return _once(given, word, "the person")
 
 
 def voice(cut: Cut, _settings: CaptionSettings) -> str | None:
@@ -74,35 +69,128 @@ def voice(cut: Cut, _settings: CaptionSettings) -> str | None:
     return ", ".join(_voice_words(cut.voice)) or None
 
 
-def place(_cut: Cut, settings: CaptionSettings) -> str | None:
-    return phrase(settings.place)
+def place(cut: Cut, settings: CaptionSettings) -> str | None:
+    return _told(settings.place, cut, settings)
 
 
-def visual(_cut: Cut, settings: CaptionSettings) -> str | None:
-    return phrase(settings.visual)
+def visual(cut: Cut, settings: CaptionSettings) -> str | None:
+    """What is seen: in a person's words, else in a describer's."""
+    return _told(settings.visual, cut, settings) or _told(cut.visual, cut, settings)
 
 
-def speech(cut: Cut, _settings: CaptionSettings) -> str | None:
+def speech(cut: Cut, settings: CaptionSettings) -> str | None:
     """The exact words in quotation marks."""
-    return spoken(cut.text)
+    return spoken(_text(cut, settings), cut.language)
+
+
+def words(cut: Cut, settings: CaptionSettings) -> str | None:
+    """The exact words without quotation marks, for dialects that have marks of their own."""
+    return said(_text(cut, settings), cut.language)
+
+
+def language(cut: Cut, _settings: CaptionSettings) -> str | None:
+    """What is spoken, where that is known: "French"."""
+    return language_name(cut.language) if cut.text else None
+
+
+def foreign(cut: Cut, settings: CaptionSettings) -> str | None:
+    """What is spoken, where that is known and not the caption's own language."""
+    named = language(cut, settings)
+    return None if named == language_name(OWN) else named
+
+
+def singing(cut: Cut, _settings: CaptionSettings) -> str | None:
+    """That the words are sung: singing was heard, and no speech."""
+    return "singing" if cut.text and cut.scene.singing and cut.scene.speech is False else None
+
+
+def act(cut: Cut, settings: CaptionSettings) -> str | None:
+    """What the speaker does: "speaks" or "sings"."""
+    return None if not cut.text else "sings" if singing(cut, settings) else "speaks"
+
+
+def who(cut: Cut, settings: CaptionSettings) -> str | None:
+    """The one noun of a person's own subject that says who it is: "woman"."""
+    found = [word for word in re.findall(r"[a-z]+", (subject(cut, settings) or "").casefold()) if word in NOUNS]
+    return found[0] if len(found) == 1 else None
 
 
 def sounds(cut: Cut, settings: CaptionSettings) -> str | None:
     """What is heard: "clear female speech, quiet room tone, no music"."""
-    scene = cut.scene
-    said = _speech_words(scene, subject(cut, settings)) if cut.text else _without_words(scene)
-    singing = "singing" if scene.singing else None
-    music = {True: "music in the background" if cut.text else "music", False: "no music", None: None}[scene.music]
-    labels = dict.fromkeys(tag.label for tag in sorted(scene.events, key=lambda tag: -tag.score))
-    events = [named for label in labels if (named := phrase(label.translate(_CALM_MARKS)))]
-    heard = (said, _noise_words(scene, alone=not cut.text), singing, *events, music)
-    return ", ".join(one for one in heard if one is not None) or None
+    return ", ".join(_hear(cut, settings).phrases) or None
 
+
+def _hear(cut: Cut, settings: CaptionSettings) -> Heard:
+    return hear(
+        cut.scene,
+        cut.span.duration,
+        spoken=bool(cut.text),
+        who=subject(cut, settings),
+        placed=place(cut, settings) is not None,
+    )
+
+
+def audio(cut: Cut, settings: CaptionSettings) -> str | None:
+    """The sounds as a part of a sentence: "clear female speech and quiet room tone, with no music"."""
+    phrases = _hear(cut, settings).phrases
+    there = _joined([one for one in phrases if not one.startswith("no ")])
+    absent = _joined([one for one in phrases if one.startswith("no ")])
+    return ", with ".join(part for part in (there, absent) if part) or None
+
+
+def ambience(cut: Cut, settings: CaptionSettings) -> str | None:
+    """What is heard besides the voice and music, as a sentence without its stop: "Quiet room tone"."""
+    heard = _hear(cut, settings)
+    told = _joined([one for one in (*heard.background, *heard.events) if "singing" not in one])
+    return told[:1].upper() + told[1:] or None
+
+
+def music(cut: Cut, settings: CaptionSettings) -> str | None:
+    """The music that is heard: "Music in the background"."""
+    told = _hear(cut, settings).music
+    return None if told is None or told.startswith("no ") else told[:1].upper() + told[1:]
+
+
+def no_music(cut: Cut, settings: CaptionSettings) -> str | None:
+    """That music was listened for and there is none."""
+    told = _hear(cut, settings).music
+    return told if told is not None and told.startswith("no ") else None
+
+
+ALWAYS = (trigger, subject, voice, place, speech, sounds, visual)
+"""Fields that every caption keeps, whatever its template names."""
 
 FIELDS: Mapping[str, Callable[[Cut, CaptionSettings], str | None]] = {
-    made.__name__: made for made in (trigger, subject, voice, place, speech, sounds, visual)
+    made.__name__: made
+    for made in (*ALWAYS, words, language, foreign, act, singing, who, audio, ambience, music, no_music)
 }
 """Every field that a template may name without asking for it."""
+
+
+def _text(cut: Cut, settings: CaptionSettings) -> str:
+    return nonverbal.text_with_sounds(cut, settings.nonverbal) if settings.nonverbal else cut.text
+
+
+def _told(given: str | None, cut: Cut, settings: CaptionSettings) -> str | None:
+    """A person's words, in which the trigger is not said a second time: "Ema waits" is "the young woman waits"."""
+    told = phrase(given)
+    if told is None:
+        return None
+    whom = subject(cut, settings)
+    return _once(told, trigger(cut, settings), "the person" if whom is None else re.sub(r"^an? ", "the ", whom))
+
+
+def _once(told: str | None, word: str | None, instead: str) -> str | None:
+    if told is None or word is None or word not in told:
+        return told
+    found = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+    swapped = found.sub(lambda place: instead[:1].upper() + instead[1:] if not place.start() else instead, told)
+    return phrase(swapped)
+
+
+def _joined(phrases: Sequence[str]) -> str:
+    """A list as a sentence has it: "speech, rain and music"."""
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
 
 
 def _voice_words(measured: Voice) -> list[str]:
@@ -123,44 +211,3 @@ def _outside(value: float | None, least: float, most: float, below: str, above: 
     if value is None or least <= value <= most:
         return None
     return below if value < least else above
-
-
-def _speech_words(scene: Scene, who: str | None) -> str | None:
-    """How the speech is heard; None where there was too little around it to compare it with."""
-    if scene.snr is None or scene.singing:
-        return None
-    kind = f"{_kind(who)} speech".lstrip()
-    if scene.snr >= CLEAR:
-        return f"clear {kind}"
-    if scene.snr < NOISY:
-        # Where music plays, or may play, what lies under the voice need not be noise.
-        return f"{kind} over noise" if scene.music is False else kind
-    return kind
-
-
-_CALM_MARKS = str.maketrans("!?", "..")
-"""In a list of sounds nothing is called out or asked."""
-
-
-def _without_words(scene: Scene) -> str | None:
-    return "no speech" if scene.speech is False else None
-
-
-def _kind(who: str | None) -> str:
-    words = set((who or "").casefold().replace(",", " ").split())
-    if bool(words & FEMALE) == bool(words & MALE):
-        return ""
-    return "female" if words & FEMALE else "male"
-
-
-def _noise_words(scene: Scene, *, alone: bool) -> str | None:
-    if scene.noise is None or scene.music or scene.singing:
-        return None
-    if scene.noise < SILENT:
-        return "no background noise"
-    if (scene.noise < QUIET_ALONE) if scene.snr is None else (scene.snr >= QUIET):
-        return "quiet room tone"
-    if scene.music is None or (scene.snr is None and not alone):
-        return None  # loud enough to be music that nobody listened for, or the voice itself
-    soft = (scene.noise < MODERATE_ALONE) if scene.snr is None else (scene.snr >= MODERATE)
-    return "soft background noise" if soft else "loud background noise"
