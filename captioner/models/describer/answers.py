@@ -6,6 +6,7 @@ there, and of an error its status, `error.message`, `error.code` and `error.para
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -145,9 +146,9 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
     """What a Retry-After header asks for: seconds, or a date (RFC 9110, 10.2.3). None where it cannot be read."""
     if header is None:
         return None
-    if header.strip().isdigit():
-        return float(header)
     try:
+        if re.fullmatch(r"\s*\d+(\.\d*)?\s*", header, re.ASCII):
+            return float(header)
         return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
     except (ValueError, TypeError):
         return None

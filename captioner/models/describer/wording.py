@@ -45,6 +45,7 @@ _REFUSAL = re.compile(
     r"^\W*(?:(?:i'm|i am) (?:\w+ )?(?:sorry|unable|not able)|sorry|i (?:can ?not|can't|won't)|unable to)\b",
     re.IGNORECASE,
 )
+_ENDS = ".!?\u2026:;,\u3002\uff01\uff1f"
 _SENTENCE = re.compile(
     r"(?<=[.!?\u2026])\s+|(?<=[.!?\u2026][\"')\u201d\u2019])\s+(?=[^a-z])|(?<=[\u3002\uff01\uff1f])\s*"
 )
@@ -55,8 +56,7 @@ def plain(answer: str) -> str | None:
 
     Reasoning, introductions, labels, markdown, repetitions and every sentence that claims to have heard something go.
     """
-    lines = [_line(line) for line in _THOUGHT.sub("\n", answer).splitlines() if not _HEARD_LINE.match(line)]
-    text = _unquoted(" ".join(_ended(line) for line in lines if line))
+    text = _unquoted(" ".join(_blocks(_THOUGHT.sub("\n\n", answer))))
     for introduction in (_LABEL, _CHATTER, _CHATTER, _LABEL):
         text = introduction.sub("", text)
     kept = [sentence for sentence in _sentences(text) if not (_AUDIBLE.search(sentence) or _QUOTED.search(sentence))]
@@ -90,8 +90,17 @@ def _line(line: str) -> str:
     return one_line(line.translate({ord(mark): None for mark in "[]{}<>"}))
 
 
-def _ended(line: str) -> str:
-    return line if line[-1] in ".!?\u2026:;,\u3002\uff01\uff1f" else f"{line}."
+def _blocks(answer: str) -> list[str]:
+    """Paragraphs and entries of lists, ended as sentences are; the last may have been cut off and stays as it is."""
+    blocks: list[list[str]] = [[]]
+    for raw in answer.splitlines():
+        heard, line = _HEARD_LINE.match(raw), _line(raw)
+        if heard or not line or _BULLET.match(raw):
+            blocks.append([])
+        if line and not heard:
+            blocks[-1].append(line)
+    texts = [" ".join(block) for block in blocks if block]
+    return [text if text[-1] in _ENDS else f"{text}." for text in texts[:-1]] + texts[-1:]
 
 
 def _unquoted(text: str) -> str:
