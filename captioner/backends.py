@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.errors import SettingsError
 from captioner.models import registry
+from captioner.models.tagger.choice import best as best_tagger
 from captioner.settings import Settings
 
 NOT_RESULTS = frozenset(
@@ -43,7 +44,8 @@ class Backend:
 def choose_backends(settings: Settings) -> dict[str, Backend]:
     """The backend of each role. Raises SettingsError for unknown names and options."""
     common = {"threads": settings.thread_count, "language": settings.language}
-    asr = {"model": settings.model, "beam_size": settings.beam_size, "hotwords": read_glossary(settings.glossary)}
+    asr = {"model": settings.model, "beam_size": settings.beam_size, "verbatim": settings.verbatim}
+    asr["hotwords"] = read_glossary(settings.glossary)
     given: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
         "vad": (settings.vad, {}, common),
         "diarizer": (settings.diarizer, settings.diarizer_options, common),
@@ -56,6 +58,8 @@ def choose_backends(settings: Settings) -> dict[str, Backend]:
     for role, (name, options, defaults) in given.items():
         if role in ("tagger", "describer") and name == "none":
             continue
+        if role == "tagger" and name == "auto":
+            name = best_tagger()
         module = registry.backend_module(role, name)
         known = {entry.name for entry in dataclasses.fields(module.Options)}
         usable = {key: value for key, value in defaults.items() if key in known and value is not None}

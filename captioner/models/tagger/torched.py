@@ -1,0 +1,79 @@
+"""AudioSet classifiers of transformers: AST and CED. Torch is imported when one is opened, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from captioner.errors import BackendMissing, ModelError, WeightsMissing
+from captioner.models.protocols import Samples
+from captioner.models.tagger import hub
+from captioner.models.tagger.listening import Scores
+from captioner.models.tagger.runtimes import probabilities
+
+GPU_COMMAND = 'pip install "captioner[gpu]"'
+CONFIG = ("config.json",)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchScorer:
+    """Scores windows with a transformers audio classifier, half precision on a GPU."""
+
+    model: Any
+    labels: tuple[str, ...]
+    window: int
+    batch: int
+    prepare: Callable[[Samples], Samples]
+    device: Any
+    half: bool
+
+    def score(self, windows: Samples) -> Scores:
+        import torch
+
+        given = torch.from_numpy(self.prepare(windows)).to(self.device)
+        try:
+            with torch.inference_mode():
+                answer = self.model(given.half() if self.half else given).logits
+        except RuntimeError as error:  # torch's out-of-memory error is one
+            raise ModelError(
+                f"the tagger failed on {self.device}: {error}; give a smaller batch, "
+                f"tagger_options: {{batch: {max(1, self.batch // 2)}}}"
+            ) from error
+        return probabilities(np.asarray(answer.float().cpu().numpy(), np.float32))
+
+
+def open_classifier(
+    name: str, *, window: int, batch: int, device: str, prepare: Callable[[Samples], Samples], trust: bool = False
+) -> TorchScorer:
+    """A classifier from a folder or the hub, on `device`: auto, cpu, cuda, cuda:1.
+
+    Raises BackendMissing without torch and transformers, WeightsMissing where the model cannot be had.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForAudioClassification
+    except ImportError as error:
+        raise BackendMissing(f"tagger: {error}; {GPU_COMMAND}, or {hub.WITHOUT}") from error
+    instead = f"Give a folder with it as tagger_options: {{model: FOLDER}}, or {hub.WITHOUT}"
+    folder = Path(name).expanduser()
+    source = str(folder) if folder.is_dir() else _repository(name, instead)
+    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    half = chosen.type == "cuda"
+    try:
+        model = AutoModelForAudioClassification.from_pretrained(source, trust_remote_code=trust)
+        model = model.to(chosen, torch.float16 if half else torch.float32).eval()
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise WeightsMissing(f"the tagger {name} cannot be loaded: {error}. {instead}") from error
+    names = model.config.id2label
+    labels = tuple(str(names[place]) for place in sorted(names))
+    return TorchScorer(model, labels, window, batch, prepare, chosen, half)
+
+
+def _repository(name: str, instead: str) -> str:
+    """The name, once the hub is known to answer or the model to be here: transformers alone waits for minutes."""
+    hub.fetched(name, CONFIG, instead)
+    return name
