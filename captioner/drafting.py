@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from captioner.captions.adopt import adopt_caption
 from captioner.captions.compose import CaptionSettings, compose
 from captioner.captions.template import Template, parse_template
+from captioner.captions.tokens import most_tokens
 from captioner.errors import UsageError
 from captioner.settings import Settings
+from captioner.speech.people import People
 from captioner.store import key_of
 from captioner.templates_io import find_template
-from captioner.types import Caption, Cut
+from captioner.tokenizing import load_counter
+from captioner.types import Caption, Cut, Doubt
 
-DRAFT_VERSION = "1"
+DRAFT_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,10 @@ class Drafter:
     template: Template
     captions: CaptionSettings
     identity: str
+    limit: int
+    """Tokens that the text encoder takes."""
+    count: Callable[[str], int] | None = None
+    """The encoder's own tokenizer; None to go by an upper bound."""
 
     @classmethod
     def of(cls, settings: Settings) -> Drafter:
@@ -43,14 +50,40 @@ class Drafter:
             subjects={name: entry.subject for name, entry in settings.speakers.items() if entry.subject},
             triggers={name: entry.trigger for name, entry in settings.speakers.items() if entry.trigger},
             answers=dict(settings.answers),
+            nonverbal=template.nonverbal if settings.sounds_in_speech else "",
         )
-        identity = key_of(DRAFT_VERSION, text, captions)
-        return cls(template, captions, identity)
+        count, fingerprint = load_counter(settings.tokenizer) if settings.tokenizer else (None, None)
+        identity = key_of(DRAFT_VERSION, text, captions, settings.max_tokens, fingerprint)
+        return cls(template, captions, identity, settings.max_tokens, count)
+
+    def told(self, people: People) -> Drafter:
+        """The same with what a person said of speakers by name; the settings' own words go before it."""
+        own = {people.label(id_): said for id_, said in people.said.items() if people.owner(id_) == id_}
+        subjects = {name: said.subject for name, said in own.items() if said.subject} | {**self.captions.subjects}
+        triggers = {name: said.trigger for name, said in own.items() if said.trigger} | {**self.captions.triggers}
+        captions = replace(self.captions, subjects=subjects, triggers=triggers)
+        identity = key_of(self.identity, sorted(subjects.items()), sorted(triggers.items()))
+        return replace(self, captions=captions, identity=identity)
 
     def draft(self, cut: Cut, adopted: str | None) -> Caption:
         """The caption of a cut; `adopted` is the text that stood beside an already-cut source."""
         drafted = compose(cut, self._of(cut), self.template)
-        return drafted if adopted is None else adopt_caption(adopted, drafted)
+        if adopted is not None:
+            drafted = adopt_caption(adopted, drafted)
+        return replace(drafted, doubts=self._too_long(drafted.text))
+
+    def _too_long(self, text: str) -> tuple[Doubt, ...]:
+        if len(text.encode()) < self.limit:
+            return ()  # no token is less than a byte, but for the one that begins
+        bound = most_tokens(text)
+        if bound <= self.limit and self.count is None:
+            return ()
+        tokens = bound if self.count is None else self.count(text)
+        if tokens <= self.limit:
+            return ()
+        told = f"{tokens} tokens" if self.count else f"up to {tokens} tokens (--tokenizer gives the exact number)"
+        detail = f"the caption has {told} and the text encoder takes {self.limit}: its end would be cut off unseen"
+        return (Doubt("too-long-caption", detail),)
 
     def _of(self, cut: Cut) -> CaptionSettings:
         """What holds for the cut's speaker: said of `slug/SPEAKER_00`, else of `SPEAKER_00` in every recording."""

@@ -16,7 +16,7 @@ from captioner.describing import check_ahead, describe_all
 from captioner.drafting import Drafter
 from captioner.errors import SettingsError
 from captioner.identify import Identified, identify
-from captioner.identities import label_all
+from captioner.identities import chosen, label_all, people_of
 from captioner.judging import judge_all
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
@@ -79,7 +79,9 @@ class Build:
         usable = [job for job in jobs if job.failure is None]
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
         planned = measure_all(planned, stages)
-        planned = self.time("judge", lambda: judge_all(label_all(planned, stages), self.settings))
+        planned = self.time("speakers", lambda: label_all(planned, stages))
+        planned = self.time("judge", lambda: judge_all(chosen(planned, self.settings.only), self.settings))
+        drafter = drafter.told(people_of(stages.store))
         planned, seen = describe_all(planned, stages, lambda cut: not yes or self._accepted(cut))
         self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
         drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
@@ -98,7 +100,7 @@ class Build:
         *,
         yes: bool,
     ) -> Summary:
-        wanted = [cut for entry in planned for cut in entry.planned.cuts if self._accepted(cut)]
+        wanted = [cut for entry in planned for cut in entry.planned.cuts if self._accepted(cut, drafts[cut.id])]
         summary = self._describe(found, planned, drafts, rate)
         if not yes:
             return replace(summary, review_needed=bool(summary.clips), seconds=dict(self.seconds))
@@ -134,8 +136,10 @@ class Build:
         texts = {id_: drafts[id_].text for id_ in ids}
         return write_dataset(wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter)
 
-    def _accepted(self, cut: Cut) -> bool:
-        return self.settings.include_doubted or not cut.all_doubts
+    def _accepted(self, cut: Cut, caption: Caption | None = None) -> bool:
+        """Whether a cut is written without a look at it; its caption counts once it is drafted."""
+        doubts = cut.all_doubts if caption is None else cut.all_doubts + caption.doubts
+        return self.settings.include_doubted or not doubts
 
     def _describe(
         self, found: Identified, planned: Sequence[PlannedJob], drafts: Mapping[str, Caption], rate: Fraction
@@ -153,15 +157,17 @@ class Build:
                 span = left.span
                 lost.append(Lost(name, span.start, span.end, left.speaker, left.text, left.reason, left.detail))
             for cut in plan.cuts:
-                reasons = tuple(f"{doubt.reason}: {doubt.detail}" for doubt in cut.all_doubts)
-                caption = drafts[cut.id].text
+                drafted = drafts[cut.id]
+                doubts = cut.all_doubts + drafted.doubts
+                reasons = tuple(f"{doubt.reason}: {doubt.detail}" for doubt in doubts)
+                caption = drafted.text
                 span = cut.span
                 clips.append(
                     ClipSummary(
                         cut.id, name, span.start, span.end, cut.frames, cut.speaker, cut.text, caption, False, reasons
                     )
                 )
-                if not self._accepted(cut):
+                if not self._accepted(cut, drafted):
                     held.append(Held(cut.id, cut.text, reasons))
         notes = tuple(f"{entry.name}: no speech found" for entry in recordings if not entry.speech)
         return Summary(

@@ -10,26 +10,28 @@ from typing import Any
 from captioner.captionfiles import refresh_captions
 from captioner.drafting import Drafter
 from captioner.errors import UsageError
+from captioner.identities import people_of, relabelled
 from captioner.pipeline import HOME, remember
 from captioner.settings import Settings
-from captioner.store import ClipRow, Store, pack, unpack
-from captioner.types import Cut
+from captioner.store import ClipRow, Store, pack
 
 
 def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
-    """Draft every stored clip again and bring the written captions to it, without running a model.
+    """Draft every stored clip again, with the names that persons gave its speakers, and bring the written captions to
+    it, without running a model.
 
     Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
     """
     drafter = Drafter.of(settings)
     with Store(out / HOME) as store:
-        rows = store.clips()
+        rows = relabelled(store, store.clips())
         if not rows:
             raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
+        drafter = drafter.told(people_of(store))
         drafts = {}
         by_recording: dict[str, list[ClipRow]] = {}
-        for row in rows:
-            caption = drafter.draft(unpack(row.cut, Cut), row.adopted)
+        for row, cut in rows:
+            caption = drafter.draft(cut, row.adopted)
             drafts[row.id] = caption.text
             by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
         with store.transaction():

@@ -1,18 +1,21 @@
 """`OUT/turns/` and `OUT/words/`: what was heard, as RTTM and CTM, to read, to correct and to replay.
 
 A file that a person corrected is theirs: it is told, never overwritten. `diarizer: rttm` with this folder as its path
-replays the turns, `asr: ctm` the words.
+replays the turns, `asr: ctm` the words. Speakers have their dataset-wide names, so that who is who over the recordings
+is replayed, too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from captioner.formats import ctm, rttm
+from captioner.identities import local_names
 from captioner.stages import Job, Stages
+from captioner.store import key_of
 from captioner.types import Diarization, Transcript, Turn
 
 
@@ -23,8 +26,9 @@ def uri_of(name: str) -> str:
 
 def write_heard(jobs: Sequence[Job], stages: Stages, out: Path) -> list[str]:
     """Write what changed. Returns the files that a person corrected, which stay."""
+    names = local_names(stages.store)
     kinds: Mapping[str, Callable[[Job, str], str]] = {
-        "turns": lambda job, uri: rttm.serialize({uri: _turns(stages.result(job, "diarizer", Diarization).turns)}),
+        "turns": lambda job, uri: rttm.serialize({uri: _turns(job, stages, names)}),
         "words": lambda job, uri: ctm.serialize({uri: stages.result(job, "asr", Transcript).words}),
     }
     suffixes = {"turns": ".rttm", "words": ".ctm"}
@@ -37,6 +41,8 @@ def write_heard(jobs: Sequence[Job], stages: Stages, out: Path) -> list[str]:
         for folder, make in kinds.items():
             place = f"{folder}/{uri}{suffixes[folder]}"
             path, key = out / place, job.keys[stages_of[folder]]
+            if folder == "turns":
+                key = key_of(key, sorted(names.get(job.recording.name, {}).items()))
             known = before.get(place)
             if known is not None and known[0] == key and path.exists():
                 now[place] = known
@@ -50,8 +56,10 @@ def write_heard(jobs: Sequence[Job], stages: Stages, out: Path) -> list[str]:
     return kept
 
 
-def _turns(turns: Iterable[Turn]) -> list[Turn]:
-    return [Turn(turn.span, "_".join(turn.speaker.split()) or "_") for turn in turns]
+def _turns(job: Job, stages: Stages, names: Mapping[str, Mapping[str, str]]) -> list[Turn]:
+    known = names.get(job.recording.name, {})
+    turns = stages.result(job, "diarizer", Diarization).turns
+    return [Turn(turn.span, "_".join(known.get(turn.speaker, turn.speaker).split()) or "_") for turn in turns]
 
 
 def _written(path: Path, text: str) -> str:

@@ -10,9 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
-errors times scripts measures types formats speech cuts captions settings media models store summary captionfiles
-templates_io adopt backends stages identify drafting planning measuring identities judging describing writing turnfiles
-forecast pipeline rendering engine trainers checks review report progress run cli __main__
+errors times scripts measures types formats speech cuts captions settings media models store journal summary
+captionfiles templates_io tokenizing adopt backends stages identify drafting planning measuring identities judging
+describing writing turnfiles forecast pipeline rendering engine trainers checks review report progress run
+speakercommands cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 

@@ -5,6 +5,7 @@ A clip of 5 s takes about 3 ms. Nothing here guesses: what there is too little s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.measures import Measures, Scene, Tag, Voice
+from captioner.models.embedding import Embedder
 from captioner.models.protocols import Excerpt, Meter, Progress, Samples
+from captioner.models.voice.voiceprint import voiceprint
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
 
-VERSION = "2"
+VERSION = "3"
 
 QUIETEST = -120.0
 """dBFS: what digital silence is said to have."""
@@ -66,20 +69,25 @@ HALF_BAND = _half_band()
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    pass
+    threads: int | None = None
+    """Threads for the networks; None for one a core."""
 
 
-def load(_options: Options) -> Meter:
-    return _Measured()
+def load(options: Options) -> Meter:
+    return _Measured(Embedder(options.threads or os.cpu_count() or 1))
 
 
 class _Measured:
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
     def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Measures]:
         found = []
         for excerpt in batch:
             voice = measure_voice(excerpt.samples, excerpt.speech, excerpt.words)
             scene = measure_scene(excerpt.samples, excerpt.speech, tags=excerpt.tags, hears=excerpt.hears)
-            found.append(Measures(voice, scene))
+            whose = voiceprint(self._embedder, excerpt.samples, excerpt.speech)
+            found.append(Measures(voice, scene, voiceprint=whose))
             if progress is not None:
                 progress(len(excerpt.samples) / SPEECH_RATE)
         return found
