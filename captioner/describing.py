@@ -16,7 +16,7 @@ from captioner.errors import MediaError, RecordingError, SettingsError
 from captioner.identify import Identified
 from captioner.media.picture import fit
 from captioner.media.stills import Wanted, stills
-from captioner.models.describer.looking import Estimate, Looking, cost
+from captioner.models.describer.looking import Estimate, Looking, amount, cost
 from captioner.models.protocols import Describer, Description, View
 from captioner.planning import Planned, PlannedJob, plan_key
 from captioner.settings import Settings
@@ -193,7 +193,7 @@ class _Round:
             if self.tokens_in or self.tokens_out:
                 text += f", {self.tokens_in:,} tokens sent and {self.tokens_out:,} received"
                 money = cost(self.options, self.tokens_in, self.tokens_out)
-                text += "" if money is None else f": {money:.2f} at the prices given"
+                text += "" if money is None else f": {amount(money)} at the prices given"
             said.append(text)
             self._remember_speed()
         for reason, ids in self.failed.items():

@@ -113,7 +113,7 @@ class Estimate:
             f"and at most {self.tokens_out:,} to get"
         )
         money = self.cost(options)
-        return text if money is None else f"{text}: about {money:.2f} at the prices given"
+        return text if money is None else f"{text}: about {amount(money)} at the prices given"
 
 
 def cost(options: Looking, tokens_in: int, tokens_out: int) -> float | None:
@@ -121,6 +121,11 @@ def cost(options: Looking, tokens_in: int, tokens_out: int) -> float | None:
     if not (options.price_in or options.price_out):
         return None
     return (tokens_in * options.price_in + tokens_out * options.price_out) / 1_000_000
+
+
+def amount(money: float) -> str:
+    """To the cent; what is less than ten of them as far as it can be read."""
+    return f"{money:.2f}" if money >= 0.1 or not money else f"{money:.2g}"
 
 
 def check(name: str, value: object, least: float, most: float = float("inf"), *, whole: bool = False) -> None:
