@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError, UsageError
+from captioner.speakercli import add_command as add_speakers
 
 if TYPE_CHECKING:
     from captioner.summary import Summary
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _build_command(commands)
     _render_command(commands)
+    add_speakers(commands)
     init = commands.add_parser("init", help="write a commented captioner.yaml with every setting")
     init.add_argument("file", nargs="?", default="captioner.yaml", type=Path)
     init.set_defaults(run=_init)

@@ -13,6 +13,7 @@ REASONS: dict[str, str] = {
     "no-gap": "no silence to cut in: longer than the longest clip, or joined to other words without a pause",
     "shot-change": "the picture changes to another shot while it is said",
     "too-short-room": "no allowed number of frames fits between its neighbours",
+    "other-speaker": "only other speakers' clips were asked for",
     "at-edge-of-file": "it begins or ends where the recording's picture or sound does",
 }
 

@@ -22,11 +22,14 @@ REASONS: dict[str, str] = {
     "unheard-speech": "somebody speaks and no word is written",
     "no-speaker": "nobody is known to have spoken",
     "overlap": "somebody else speaks at the same time",
+    "two-voices": "its two halves sound like two people",
+    "other-voice": "it does not sound like the rest of its speaker's speech",
     "several-speakers": "more than one person speaks in a clip that was kept whole",
     "shot-change": "the picture changes to another shot in a clip that was kept whole",
     "wrong-language": "it sounds like another language, or is written in another script",
     "prompt-echo": "the glossary came back instead of what was said",
     "caption-differs": "the caption beside a ready clip quotes other words than are heard",
+    "too-long-caption": "the trainer's text encoder would cut off the caption's end",
     "at-edge-of-file": "a word touches the edge of a clip that was kept whole",
 }
 

@@ -37,6 +37,10 @@ class IdentityRules:
     longest: float = 60.0
     """Seconds from which more speech of a voice adds no weight."""
 
+    def limit(self, seconds: float) -> float:
+        """The distance up to which two clusters are one person, of which the smaller has so many seconds."""
+        return float(np.interp(seconds, *np.array(self.limits).T))
+
 
 DEFAULT = IdentityRules()
 

@@ -45,7 +45,7 @@ class Speaker:
             return None
         left = self.total - without * seconds
         length = float(np.linalg.norm(left))
-        return left / length if length > 0 else None
+        return np.asarray(left / length, dtype=np.float32) if length > 0 else None
 
 
 def compared(cut: Cut, own: Speaker | None, others: Sequence[Speaker]) -> Cut:

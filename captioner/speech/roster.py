@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from captioner.speech.identity import DEFAULT, IdentityRules, LocalVoice, cluster, unpacked
+from captioner.speech.identity import DEFAULT, IdentityRules, LocalVoice, cluster, mean_vector, unpacked
 from captioner.speech.people import Anchor, People, new_id
 from captioner.times import Span
 
@@ -169,6 +169,31 @@ def _seeds(before: Roster, people: People, here: set[str], contents: set[str]) -
             if anchor.vector and not known and id_ not in people.unmade:
                 seeds.append((id_, anchor))
     return seeds
+
+
+def near_reference(roster: Roster, reference: Anchor, rules: IdentityRules = DEFAULT) -> list[str]:
+    """Ids of the present speakers that sound like a reference clip, nearest first; of two that talk with each other in
+    one recording, only the nearer: a person is there once."""
+    wanted = unpacked(reference.vector)
+    of: dict[str, list[Entry]] = {}
+    for entry in roster.entries:
+        if entry.present and entry.anchor.vector and entry.id in roster.ids:
+            of.setdefault(entry.id, []).append(entry)
+    found = []
+    for id_, entries in of.items():
+        seconds = np.array([entry.anchor.seconds for entry in entries])
+        whole = mean_vector(_matrix([entry.anchor.vector for entry in entries]), seconds)
+        distance = 1.0 - float(whole @ wanted)
+        if distance < rules.limit(min(float(seconds.sum()), reference.seconds)):
+            found.append((distance, id_))
+    chosen: list[str] = []
+    there: set[str] = set()
+    for _, id_ in sorted(found):
+        recordings = {entry.anchor.content for entry in of[id_]}
+        if not recordings & there:
+            chosen.append(id_)
+            there |= recordings
+    return chosen
 
 
 def _matrix(vectors: Sequence[bytes]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
