@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from captioner.adopt import find_adopted
-from captioner.errors import MediaError, RecordingError, SettingsError
+from captioner.backends import Backend
+from captioner.errors import DescriberDown, MediaError, RecordingError, SettingsError
 from captioner.identify import Identified
 from captioner.media.picture import fit
 from captioner.media.stills import Wanted, stills
@@ -58,7 +59,7 @@ def describe_all(
         return list(planned), []
     if not _used(stages.settings):
         return list(planned), ["nothing was described: `visual` says what is seen"]
-    identity = backend.identity
+    identity = _identity(backend)
     keys = {
         cut.id: description_key(entry.job.recording, cut, stages.settings, identity)
         for entry in planned
@@ -77,6 +78,11 @@ def describe_all(
 def _used(settings: Settings) -> bool:
     """A person's own words for the whole dataset leave nothing to ask."""
     return not (settings.visual or "").strip()
+
+
+def _identity(backend: Backend) -> tuple[object, ...]:
+    """Of whom is asked, and all that is asked."""
+    return (*backend.identity, backend.options.question)
 
 
 def description_key(recording: Recording, cut: Cut, settings: Settings, identity: object) -> str:
@@ -117,6 +123,8 @@ class _Round:
     keys: Mapping[str, str]
     failed: dict[str, list[str]] = field(default_factory=dict)
     """Ids of cuts by the reason that they have no description."""
+    down: str | None = None
+    """Why nobody need be asked any more."""
     described: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
@@ -154,12 +162,16 @@ class _Round:
                     self._keep(view.id, answer)
                 else:
                     self.failed.setdefault(str(answer), []).append(view.id)
+                    self.down = str(answer) if isinstance(answer, DescriberDown) else self.down
                 self.stages.reporter.advance(1)
 
     def _views(self, tasks: Sequence[_Task]) -> Generator[View, None, None]:
         stages, options = self.stages, self.options
         size, threads = stages.settings.frame_size, stages.engine.threads
         for task in tasks:
+            if self.down is not None:  # nothing is decoded that nobody will look at
+                self._fail(self.down, task.cuts)
+                continue
             recording = task.job.recording
             wanted = [Wanted(cut, options.moments(cut.frames, cut.rate)) for cut in task.cuts]
             left = {cut.id: cut for cut in task.cuts}
@@ -167,11 +179,14 @@ class _Round:
             try:
                 picture = stages.result(task.job, "picture", Picture)
                 aside = stages.store.folder / "aside"
-                for found in stills(recording, picture, wanted, size, options.side, aside, threads):
-                    yield View(left.pop(found.cut.id).id, found.frames, found.times, found.size)
+                with closing(stills(recording, picture, wanted, size, options.side, aside, threads)) as pictures:
+                    for found in pictures:
+                        yield View(left.pop(found.cut.id).id, found.frames, found.times, found.size)
+                        if self.down is not None:
+                            break
             except MediaError as error:
                 reason = f"{recording.name}: {error}"
-            self._fail(reason, tuple(left.values()))
+            self._fail(self.down or reason, tuple(left.values()))
 
     def _keep(self, id_: str, answer: Description) -> None:
         key = self.keys[id_]
@@ -229,7 +244,7 @@ def foresee(found: Identified, stages: Stages, settings: Settings, rate: Fractio
     backend = stages.backends.get(ROLE)
     if backend is None or not _used(settings):
         return None
-    estimate, identity = Estimate(), backend.identity
+    estimate, identity = Estimate(), _identity(backend)
     for recording in found.recordings:
         if recording.has_picture:
             estimate = _foreseen(estimate, recording, stages, rate, identity)

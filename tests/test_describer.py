@@ -140,7 +140,7 @@ def test_the_estimate_counts_clips_frames_tokens_and_money() -> None:
     assert estimate.tokens_in == 11 * 100 + 24 * (85 + 200)
     assert estimate.cost(options) == pytest.approx((7940 * 2 + 1100 * 10) / 1e6)
     assert estimate.said(options) == (
-        "11 clips to describe, 24 frames, about 7,940 tokens to send and at most 1,100 to get: "
+        "11 clips to describe, 24 frames, about 7,940 tokens to send to the describer and at most 1,100 to get: "
         "about 0.027 at the prices given"
     )
     assert Estimate().cost(Looking()) is None

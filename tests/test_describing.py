@@ -14,8 +14,10 @@ import pytest
 
 import captioner
 from captioner.errors import SettingsError
+from captioner.media.stills import stills
 from captioner.run import Quiet
 from captioner.summary import Summary
+from captioner.types import Recording
 from tests.vision import MODEL, Reply, Request, Server, fails, says
 
 pytestmark = pytest.mark.models
@@ -166,6 +168,22 @@ def test_a_server_that_is_down_costs_no_clip_and_is_told_once(bench: Bench) -> N
     assert "is the server running" in note
 
 
+def test_what_nobody_will_look_at_is_not_decoded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+
+    def watched(recording: Recording, *rest: Any) -> Any:
+        decoded.append(recording.name)
+        return stills(recording, *rest)
+
+    monkeypatch.setattr("captioner.describing.stills", watched)
+    with Server(lambda _request, _number: fails(401, "no")) as server:
+        summary = bench.build(server, concurrency=1)
+    assert len(server.requests) == 1
+    assert decoded == ["phone.mp4"]
+    (note,) = (note for note in summary.notes if "not described" in note)
+    assert "and 3 more clips" in note
+
+
 def test_what_was_paid_for_is_kept_when_the_build_is_stopped(bench: Bench) -> None:
     class Stopped(Quiet):
         def stage(self, name: str, total: float, unit: str) -> None:
@@ -231,6 +249,7 @@ def test_the_cost_is_told_before_anything_is_asked(bench: Bench) -> None:
         at = told.lines.index("describer: 4 clips")
         (line,) = (line for line in told.lines[:at] if line.startswith("describer"))
         assert "4 clips to describe, " in line
+        assert f"{MODEL} at {server.url}" in line, "where pictures go is said before they do"
         assert "at the prices given" in line
         assert line.removeprefix("describer: ") in forecast, "the plan is known, so the forecast is exact"
         after = "\n".join(bench.build(server, dry=True, **prices).notes)

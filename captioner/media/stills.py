@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,7 +50,7 @@ def stills(
     side: int,
     scratch: Path,
     threads: int = 1,
-) -> Iterator[Stills]:
+) -> Generator[Stills, None, None]:
     """The frames of every cut as soon as it has all of them; a cut that the picture ends before has none.
 
     `size`: what clips are scaled and cropped to; their own if None. `side`: pixels of the longer side of a JPEG, which

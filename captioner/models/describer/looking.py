@@ -66,6 +66,11 @@ class Looking:
                 raise SettingsError("describer_options: max_cost needs price_in and price_out, per million tokens")
 
     @property
+    def who(self) -> str:
+        """Who is asked and where, for a person to read before any picture goes there."""
+        return "the describer"
+
+    @property
     def question(self) -> str:
         """All that the model is told."""
         return f"{self.prompt.strip()} {RULES}"
@@ -110,7 +115,7 @@ class Estimate:
     def said(self, options: Looking) -> str:
         text = (
             f"{self.clips} clips to describe, {self.frames} frames, about {self.tokens_in:,} tokens to send "
-            f"and at most {self.tokens_out:,} to get"
+            f"to {options.who} and at most {self.tokens_out:,} to get"
         )
         money = self.cost(options)
         return text if money is None else f"{text}: about {amount(money)} at the prices given"

@@ -70,6 +70,10 @@ class Options(Looking):
         _check_url(self.base_url)
 
     @property
+    def who(self) -> str:
+        return f"{self.model} at {self.base_url}"
+
+    @property
     def url(self) -> str:
         """Of the questions."""
         return f"{self.base_url.rstrip('/').removesuffix('/chat/completions')}/chat/completions"

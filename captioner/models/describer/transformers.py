@@ -38,6 +38,10 @@ class Options(Looking):
         if not isinstance(self.model, str) or not self.model.strip():
             raise SettingsError("describer transformers: no model; give describer_options: {model: name or folder}")
 
+    @property
+    def who(self) -> str:
+        return f"{self.model} on this machine"
+
 
 def fingerprint(options: Options) -> tuple[tuple[str, int, int], ...] | None:
     """Of a folder's files: name, size and time; a model of the hub is told by its name and revision."""
