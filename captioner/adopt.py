@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner.captions.adopt import spoken_in
+from captioner.captions.nonverbal import without_sounds
 from captioner.errors import BadFormat
 from captioner.formats import audacity, ctm, rttm, srt, vtt
 from captioner.formats.cues import Cue
@@ -96,7 +97,7 @@ def adopt_words(adopted: Adopted, heard: Sequence[Word]) -> tuple[Word, ...]:
 def adopted_doubts(adopted: Adopted, cut: Cut) -> Cut:
     """The cut, doubted where its adopted caption quotes other words than are heard in it."""
     quoted = spoken_in(adopted.caption) if adopted.caption else None
-    if quoted is None or _bare(quoted) == _bare(cut.text):
+    if quoted is None or _bare(quoted) == _bare(without_sounds(cut.text)):
         return cut
     detail = f'the caption beside the clip says "{quoted}", heard is "{cut.text}"'
     return replace(cut, doubts=(*cut.doubts, Doubt("caption-differs", detail, cut.span)))

@@ -44,8 +44,13 @@ class Backend:
 def choose_backends(settings: Settings) -> dict[str, Backend]:
     """The backend of each role. Raises SettingsError for unknown names and options."""
     common = {"threads": settings.thread_count, "language": settings.language}
-    asr = {"model": settings.model, "beam_size": settings.beam_size, "verbatim": settings.verbatim}
-    asr["hotwords"] = read_glossary(settings.glossary)
+    hotwords = read_glossary(settings.glossary)
+    asr = {
+        "model": settings.model,
+        "beam_size": settings.beam_size,
+        "hotwords": hotwords,
+        "verbatim": settings.verbatim,
+    }
     given: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
         "vad": (settings.vad, {}, common),
         "diarizer": (settings.diarizer, settings.diarizer_options, common),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
 
-PLAN_VERSION = "7"
+PLAN_VERSION = "8"
+
+SURE_LANGUAGE = 0.5
+"""Probability below which a detected language is not named in a caption; it is doubted there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,13 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
         rule=frame_rule(settings, recording, rate),
         options=PlanOptions(),
     )
-    cuts = tuple(adopted_doubts(adopted, cut) for cut in made.cuts)
+    sure = transcript.language_probability is None or transcript.language_probability >= SURE_LANGUAGE
+    language = transcript.language if sure else None
+    cuts = tuple(replace(adopted_doubts(adopted, cut), language=language) for cut in made.cuts)
     spoken = _seconds(lines)
     kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})
-    language = transcript.language
-    return Planned(cuts, made.left_out, sound.duration, spoken, kept, language, speakers, adopted.caption)
+    return Planned(cuts, made.left_out, sound.duration, spoken, kept, transcript.language, speakers, adopted.caption)
 
 
 def _seconds(lines: Sequence[Line]) -> float:

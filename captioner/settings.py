@@ -52,7 +52,8 @@ class Settings(BaseModel):
     visual: str | None = _setting(None, "What is seen, for templates that say so. Never guessed.", "captions")
     template: str = _setting(
         "default",
-        "Caption template: default, ltx-prose, ltx-dialogue, id-lora, minimax-h3, plain, or the path of your own YAML file.",
+        "Caption template: default, ltx-prose, ltx-dialogue, id-lora, minimax-h3, plain, or the path of your own YAML "
+        "file.",
         "captions",
     )
     speakers: Mapping[str, SpeakerSettings] = _setting(

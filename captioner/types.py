@@ -216,6 +216,8 @@ class Cut:
     """Doubts about the cut itself; those of its lines are kept by the lines."""
     visual: str | None = None
     """What a describer saw in its picture, in sentences; a person's own words go before it."""
+    language: str | None = None
+    """ISO 639-1 of what is said; None where nobody can be sure."""
 
     @property
     def id(self) -> str:
@@ -259,6 +261,8 @@ class Caption:
     """One line."""
     fields: Mapping[str, str | None]
     dialect: str
+    doubts: tuple[Doubt, ...] = ()
+    """Doubts about the text itself; those of what it says are the Cut's."""
 
 
 def cut_samples(start: int, frames: int, rate: Fraction, sample_rate: int = CLIP_RATE) -> tuple[int, int]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
+from captioner.captions.nonverbal import without_sounds
 from captioner.captions.text import one_line
 from captioner.types import Caption
 
-_TAG = re.compile(r"\[\s*[A-Z][A-Z ]*\]\s*:?|\b(?:Speech|Sounds?|Visual|Text|Music)\s*:")
-_LABEL = re.compile(r"\[\s*SPEECH\s*\]\s*:?|\b(?:Speech|SPEECH)\s*:")
+_BRACKETED = r"\[\s*[A-Z][A-Z ]*\]\s*:?"
+_TAG = re.compile(rf"{_BRACKETED}|\b(?:Speech|Sounds?|Visual|Text|Music)\s*:")
+_LABELS = (re.compile(r"\[\s*SPEECH\s*\]\s*:?"), re.compile(r"\b(?:Speech|SPEECH)\s*:"))
+_DIALOGUE = re.compile(r"<d>\s*(?:\[[^\]<>]*\]\s*)?([^<>]*)</d>")
 _QUOTED = re.compile(
     r'"([^"]*)"|\u201c([^\u201c\u201d]*)\u201d|\u201e([^\u201c\u201d\u201e]*)[\u201c\u201d]|\u00ab([^\u00bb]*)\u00bb'
 )
@@ -19,13 +23,16 @@ _CLOSING = re.compile(rf"(?:(?<=[.!?\u2026])|(?<!\s)(?=.(?:[.,;!?]|\s*$|\s*(?:{_
 
 
 def spoken_in(text: str) -> str | None:
-    """The words that a caption says are spoken; None where it quotes none.
+    """The words that a caption says are spoken, without the sounds written between them; None where it quotes none.
 
-    After `Speech:` or `[SPEECH]:` they reach to the next label, quoted or not; elsewhere all that stands in double
-    quotation marks, straight, curly or French, is taken for speech.
+    Between `<d>` and `</d>` where there are any. After `[SPEECH]:` or `Speech:` they reach to the next label, quoted or
+    not, and `None` is none; elsewhere all that stands in double quotation marks, straight, curly or French, is speech.
     """
     places = _places(text)
-    return one_line(" ".join(text[start:end] for start, end in places)) if places else None
+    if not places:
+        return None
+    words = without_sounds(one_line(" ".join(text[start:end] for start, end in places)))
+    return "" if words == "None" and text[places[0][0] - 1] == " " else words
 
 
 def adopt_caption(adopted: str, drafted: Caption) -> Caption:
@@ -39,10 +46,10 @@ def adopt_caption(adopted: str, drafted: Caption) -> Caption:
     places = _places(text)
     if speech and not places:
         text = f"{text.rstrip(' ,;:')}{'' if text.rstrip().endswith(('.', '!', '?')) else '.'} Speech: {speech}"
-    elif places and _bare(spoken_in(text) or "") != _bare(speech or ""):
+    elif places and _bare(spoken_in(text) or "") != _bare(without_sounds(speech or "")):
         words = (speech or '""')[1:-1]
-        for start, end in reversed(places[1:]):
-            text = text[: start - 1].rstrip() + text[end + 1 :]
+        for start, end in reversed(_marked(text, places[1:])):
+            text = text[:start].rstrip() + text[end:]
         start, end = places[0]
         text = text[:start] + words + text[end:]
     trigger = drafted.fields.get("trigger") or ""
@@ -53,17 +60,28 @@ def adopt_caption(adopted: str, drafted: Caption) -> Caption:
 
 def _places(text: str) -> list[tuple[int, int]]:
     """Where the words stand: from, to."""
-    label = _LABEL.search(text)
+    if spoken := [found.span(1) for found in _DIALOGUE.finditer(text)]:
+        return spoken
+    label = next((found for label in _LABELS if (found := label.search(text))), None)
     if label is None:
         return [found.span(found.lastindex or 0) for found in _QUOTED.finditer(text)]
     opened = _OPENING.match(text, label.end())
     if opened:
         closed = _CLOSING.search(text, opened.end())
         return [(opened.end(), closed.start() if closed else len(text))]
-    following = _TAG.search(text, label.end())
+    # A form with tags in brackets has no others: "Sounds: good!" is said in it.
+    following = re.compile(_BRACKETED if label.group().startswith("[") else _TAG).search(text, label.end())
     words = text[label.end() : following.start() if following else len(text)]
     start = label.end() + len(words) - len(words.lstrip())
     return [(start, start + len(words.strip()))]
+
+
+def _marked(text: str, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The places with the marks around their words."""
+    if _DIALOGUE.search(text):
+        around = [one.span() for one in _DIALOGUE.finditer(text)]
+        return [next(outer for outer in around if outer[0] <= start < outer[1]) for start, _ in places]
+    return [(start - 1, end + 1) for start, end in places]
 
 
 def _described(text: str) -> str:

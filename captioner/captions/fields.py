@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from captioner.captions.sounds import FEMALE, MALE, Heard, hear
 from captioner.captions import nonverbal
 from captioner.captions.language import OWN, language_name
+from captioner.captions.sounds import FEMALE, MALE, Heard, hear
 from captioner.captions.text import name, phrase, said, spoken
 from captioner.measures import Voice
 from captioner.types import Cut

@@ -1,11 +1,12 @@
 r"""The pattern language of caption templates.
 
     {name}      a field
+    {name?}     nothing, where the field is known: for brackets that say something of it in other words
     [ ... ]     vanishes whole when a field that stands in it is unknown; may be nested
     [ a | b ]   the first of several whose fields are known
     \[ \] \{ \} \| \\    the marks themselves
 
-So `[ in a {voice} voice]` is "in a soft voice", or nothing.
+So `[ in a {voice} voice]` is "in a soft voice", or nothing. "a" before a field is "an" where the field begins so.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _TOKEN = re.compile(
 @dataclass(frozen=True, slots=True)
 class Field:
     name: str
+    shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,11 @@ def names_in(nodes: Sequence[Node]) -> list[str]:
     return found
 
 
-def most_often(nodes: Sequence[Node], name: str) -> int:
-    """How often a field can be said at most."""
-    own = sum(isinstance(node, Field) and node.name == name for node in nodes)
+def most_often(nodes: Sequence[Node], *names: str) -> int:
+    """How often one of some fields can be said at most."""
+    own = sum(isinstance(node, Field) and node.shown and node.name in names for node in nodes)
     return own + sum(
-        max(most_often(choice, name) for choice in node.choices) for node in nodes if isinstance(node, Group)
+        max(most_often(choice, *names) for choice in node.choices) for node in nodes if isinstance(node, Group)
     )
 
 
@@ -98,7 +100,8 @@ class _Parser:
                 self._fault(f"write \\{mark} for the mark itself")
             self._at += 1
             if token["field"] is not None:
-                found.append(Field(token["field"].strip()))
+                asked = token["field"].strip()
+                found.append(Field(asked.removesuffix("?").rstrip(), shown=not asked.endswith("?")))
             else:
                 found.append(re.sub(r"\s+", " ", token["plain"] or token["text"] or token["mark"]))
         return tuple(found)
@@ -135,6 +138,9 @@ class _Parser:
         self.wrong.append(f"text, at {self._pattern[start : start + 20]!r}: {said}")
 
 
+_ENDED = re.compile("[.!?\u3002\uff01\uff1f\u061f\u06d4\u0964,;:](?: \\([a-z ]+\\))*[\"')\\]]?(?:</d>)?$")
+"""A value that ends its sentence itself, whatever sounds follow its last word."""
+
 Piece = tuple[str, bool]
 """Text, and whether it is a field's value."""
 
@@ -149,7 +155,8 @@ def _pieces(nodes: Sequence[Node], fields: Mapping[str, str | None], *, strict: 
             value = fields.get(node.name)
             if not value and strict:
                 return None
-            found.append((value or "", bool(value)))
+            if node.shown:
+                found.append((value or "", bool(value)))
         else:
             choices = (_pieces(choice, fields, strict=True) for choice in node.choices)
             found += next((choice for choice in choices if choice is not None), [])
@@ -163,9 +170,16 @@ def _joined(pieces: Sequence[Piece]) -> str:
         if not is_value:
             run += text
             continue
-        out += _tidy(run, out, last=not text) + text
+        out += _article(_tidy(run, out, last=not text), text) + text
         run = ""
     return out.strip()
+
+
+def _article(run: str, value: str) -> str:
+    """The words before a value, "a" as "an" where the value begins with a vowel that is heard."""
+    if run.endswith((" a ", " A ")) and re.match(r"(?!uni|use|usu|eu|one\b)[aeiou]|hour|honest", value):
+        return run[:-1] + "n "
+    return run
 
 
 def _tidy(run: str, before: str, *, last: bool) -> str:
@@ -174,6 +188,6 @@ def _tidy(run: str, before: str, *, last: bool) -> str:
     run = re.sub(r" (?=[,.;:!?])", "", run)
     if not before:
         run = run.lstrip(" ,.;:!?")
-    if re.search(r'[.!?…。！？,;:]["\'’”)\]]?$', before):
+    if _ENDED.search(before):
         run = re.sub(r"^[.,;:](?=\s|$)", "", run)  # the words have ended their sentence themselves
     return run.rstrip(" ,;:") if last else run

@@ -4,6 +4,7 @@ dialect: the form's name
 about: one line on it
 text: the caption, in the language of `captioner.captions.pattern`
 ask: {name: {question: what a person is asked, default: what holds without an answer}}
+nonverbal: how a sound of the mouth is written between the words, such as ({}); empty where the form has none there
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from captioner.captions.fields import FIELDS
+from captioner.captions.nonverbal import STYLE
 from captioner.captions.pattern import Field, Node, fill, most_often, names_in, parse_pattern
 from captioner.captions.text import one_line
 from captioner.errors import TemplateError
 from captioner.types import Caption
 
-KEYS = ("dialect", "about", "text", "ask")
+KEYS = ("dialect", "about", "text", "ask", "nonverbal")
 NEEDED = {
     "trigger": "without it in every caption the model cannot tell your subject from everybody else",
     "speech": "a caption must hold the words that are heard",
 }
+WORDS = ("speech", "words")
+"""Either holds them: in quotation marks, or without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,12 @@ class Template:
     dialect: str
     nodes: tuple[Node, ...]
     asks: tuple[Ask, ...] = ()
+    nonverbal: str = STYLE
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every field that it names."""
+        return frozenset(names_in(self.nodes))
 
 
 def parse_template(text: str, origin: str) -> Template:
@@ -56,9 +66,12 @@ def parse_template(text: str, origin: str) -> Template:
         nodes, faults = parse_pattern(pattern)
         wrong += faults
         _check(nodes, [*FIELDS, *(ask.name for ask in asks)], wrong)
+    nonverbal = content.get("nonverbal", STYLE) or ""
+    if nonverbal not in ("", STYLE):
+        wrong.append(f"nonverbal is {nonverbal!r}: give {STYLE} or leave it empty; readers find no other marks again")
     if wrong:
         raise TemplateError("\n".join(f"{origin}: {fault}" for fault in wrong))
-    return Template(one_line(str(dialect)), nodes, asks)
+    return Template(one_line(str(dialect)), nodes, asks, nonverbal)
 
 
 def render(template: Template, fields: Mapping[str, str | None]) -> Caption:
@@ -114,8 +127,13 @@ def _check(nodes: Sequence[Node], known: Sequence[str], wrong: list[str]) -> Non
     if unknown:
         told = ", ".join(f"{{{name}}}{_near(name, known)}" for name in unknown)
         wrong.append(f"unknown fields: {told}; there are {_listed(known)}; ask for your own under `ask`")
-    wrong += [f"{{{name}}} is missing: {why}" for name, why in NEEDED.items() if name not in names]
-    wrong += [f"{{{name}}} is there twice: once is exact" for name in NEEDED if most_often(nodes, name) > 1]
+    shown = {name for name in names if most_often(nodes, name)}
+    lacking = [name for name in NEEDED if name not in shown and not (name == "speech" and "words" in shown)]
+    wrong += [f"{{{name}}} is missing: {NEEDED[name]}" for name in lacking]
+    often = {name: most_often(nodes, name) for name in ("trigger", *WORDS)}
+    wrong += [f"{{{name}}} is there twice: once is exact" for name, times in often.items() if times > 1]
+    if most_often(nodes, *WORDS) > 1 and not any(times > 1 for times in often.values()):
+        wrong.append("{speech} and {words} hold the same words: once is exact")
     if "trigger" in names and Field("trigger") not in nodes:
         wrong.append("{trigger} stands in brackets: it must be in every caption")
 

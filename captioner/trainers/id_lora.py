@@ -11,5 +11,5 @@ SETTINGS: dict[str, Any] = {
     "max_frames": 121,
     "fps": "25",
     "size": "512x512",
-    "template": "tags",
+    "template": "id-lora",
 }

@@ -7,4 +7,4 @@ absences stated.
 
 from typing import Any
 
-SETTINGS: dict[str, Any] = {"frames": "8k+1", "fps": "auto", "template": "prose"}
+SETTINGS: dict[str, Any] = {"frames": "8k+1", "fps": "auto", "template": "ltx-prose"}
