@@ -132,6 +132,10 @@ class Word:
     probability: float | None = None
     speaker: str | None = None
     """None until somebody is known to have spoken while it was said."""
+    agreement: float | None = None
+    """Share of the transcriber's best guesses, by their probability, that have it in this place, 0 to 1."""
+    confirmed: bool | None = None
+    """Whether a second hearing with other settings has it too; None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,17 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What a transcriber says of a stretch that it heard in one go."""
+
+    span: Span
+    log_probability: float | None = None
+    """Mean over its tokens."""
+    no_speech: float | None = None
+    """Probability that nobody speaks in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     words: tuple[Word, ...]
     language: str | None
@@ -153,6 +168,8 @@ class Transcript:
     language_probability: float | None = None
     doubts: tuple[Doubt, ...] = ()
     """Each with the span that it is about."""
+    heard: tuple[Heard, ...] = ()
+    """Each stretch that was heard in one go, in order; empty where the backend does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,8 +200,9 @@ def test_the_better_hearing_has_fewer_faults_then_more_coverage_then_more_probab
     partial = Hearing(words("ask not", 0, 1), -0.1)
     loop = Hearing(words("so so so so so so", 0, 3), -0.05)
     for better, worse in ((sure, full), (full, partial), (full, loop), (full, Hearing(())), (partial, Hearing(()))):
-        assert guards.better(worse, better, of, "en") is better
-        assert guards.better(better, worse, of, "en") is better
+        for pair in ((worse, better), (better, worse)):
+            kept = guards.better(*pair, of, "en")
+            assert (kept.text, kept.log_probability) == (better.text, better.log_probability)
 
 
 def test_another_language_is_doubted_only_where_it_is_sure_and_long_enough() -> None:

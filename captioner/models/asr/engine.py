@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.models.asr.alternatives import agreements
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import FRAME, Piece
-from captioner.models.asr.timing import RawWord, glued, placed
+from captioner.models.asr.timing import UNSPACED, RawWord, glued, placed
 from captioner.models.protocols import Samples
-from captioner.types import SPEECH_RATE
+from captioner.types import SPEECH_RATE, Word
 
 States = NDArray[np.float32]
 """float32 (frames / 2, width): what the encoder made of one piece."""
@@ -83,6 +85,7 @@ class Engine:
             storage,
             [prompt] * len(states),
             beam_size=self._beam_size,
+            num_hypotheses=self._beam_size,
             max_length=most,
             return_scores=True,
             return_no_speech_prob=True,
@@ -93,7 +96,7 @@ class Engine:
         frames = [min(2 * length, max(2, math.ceil(piece.heard.duration / FRAME))) for piece in own]
         aligned = self._model.find_alignment(tokenizer, tokens, storage, frames)
         return [
-            _hearing(words, result, piece, language, len(result.sequences_ids[0]) < most - len(prompt))
+            _hearing(words, result, piece, language, tokenizer, len(result.sequences_ids[0]) < most - len(prompt))
             for words, result, piece in zip(aligned, results, own, strict=True)
         ]
 
@@ -152,7 +155,7 @@ def _suppressed(tokenizer: Any) -> list[int]:
     return sorted({*tokenizer.non_speech_tokens, *marks})
 
 
-def _hearing(words: Sequence[Any], result: Any, piece: Piece, language: str, finished: bool) -> Hearing:
+def _hearing(words: Sequence[Any], result: Any, piece: Piece, language: str, tokenizer: Any, finished: bool) -> Hearing:
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(words, PREPENDED, APPENDED)
@@ -160,5 +163,17 @@ def _hearing(words: Sequence[Any], result: Any, piece: Piece, language: str, fin
     count = len(result.sequences_ids[0])
     # CTranslate2's score is the mean over the tokens; Whisper's own mean counts the end mark too.
     sure = float(result.scores[0]) * count / (count + 1)
-    said = placed(glued(raw, language), piece.heard, piece.speech)
+    said = _agreed(placed(glued(raw, language), piece.heard, piece.speech), result, language, tokenizer)
     return Hearing(said, sure if said else None, float(result.no_speech_prob), finished)
+
+
+def _agreed(words: Sequence[Word], result: Any, language: str, tokenizer: Any) -> tuple[Word, ...]:
+    """The words with the share of the beam's guesses that have each; with a beam of one there is nothing to share."""
+    if len(result.sequences_ids) < 2:
+        return tuple(words)
+    guesses = [
+        (tokenizer.decode([token for token in ids if token < tokenizer.eot]), float(score) * len(ids))
+        for ids, score in zip(result.sequences_ids, result.scores, strict=True)
+    ]
+    shares = agreements([word.text for word in words], guesses, spaced=language not in UNSPACED)
+    return tuple(replace(word, agreement=share) for word, share in zip(words, shares, strict=True))

@@ -18,9 +18,9 @@ from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
 from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.times import Span, seconds
-from captioner.types import SPEECH_RATE, Doubt, Transcript, Word
+from captioner.types import SPEECH_RATE, Doubt, Heard, Transcript, Word
 
-VERSION = "faster-whisper-1.2 contexts 2"
+VERSION = "faster-whisper-1.2 contexts 4"
 
 DETECT = 180.0
 """Seconds of a recording's speech that its language is detected from, at most."""
@@ -155,19 +155,20 @@ class FasterWhisper:
     def _again(
         self, courses: Sequence[_Course], hearings: dict[Piece, Hearing], group: Sequence[Piece], language: str
     ) -> None:
-        """Hears what is unsure or at fault once more in a full window, and keeps the better hearing of each."""
+        """Hears what is unsure or at fault once more with more room, and keeps the better hearing of each."""
         hotwords = self._options.hotwords
         unsure = [
             piece
             for piece in group
-            if packing.piece_context(piece) < packing.WINDOW
+            if packing.piece_context(piece) < packing.roomy_context(piece)
             and (guards.is_unsure(hearings[piece]) or guards.faults(hearings[piece], piece, language, hotwords))
         ]
-        for few in packing.batches(((packing.WINDOW, piece) for piece in unsure), self._options.batch_size, AT_ONCE):
+        roomy = ((packing.roomy_context(piece), piece) for piece in unsure)
+        for few in packing.batches(roomy, self._options.batch_size, AT_ONCE):
             sounds = [self._sound(courses, piece) for piece in few]
-            states = self._engine.encode(sounds, packing.WINDOW)
+            states = self._engine.encode(sounds, packing.roomy_context(few[0]))
             for piece, second in zip(few, self._engine.decode(states, few, language), strict=True):
-                hearings[piece] = guards.better(hearings[piece], second, piece, language, hotwords)
+                hearings[piece] = guards.roomier(hearings[piece], second, piece, language, hotwords)
 
     def _sound(self, courses: Sequence[_Course], piece: Piece) -> Samples:
         return courses[piece.recording].item.audio.read(piece.heard.start, piece.heard.end)
@@ -246,7 +247,13 @@ def pooled(pieces: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[str, fl
 def _transcript(course: _Course) -> Transcript:
     words: list[Word] = [word for piece in course.pieces for word in course.hearings[piece].words]
     doubts = sorted(course.doubts, key=lambda doubt: (doubt.span.start if doubt.span else 0.0, doubt.reason))
-    return Transcript(tuple(words), course.language, course.probability, tuple(doubts))
+    heard = tuple(_heard(piece, course.hearings[piece]) for piece in course.pieces)
+    return Transcript(tuple(words), course.language, course.probability, tuple(doubts), heard)
+
+
+def _heard(piece: Piece, hearing: Hearing) -> Heard:
+    sure = None if hearing.log_probability is None else round(hearing.log_probability, 4)
+    return Heard(piece.heard, sure, round(hearing.no_speech, 4))
 
 
 def _quietest_in(item: Listening) -> packing.Quietest:

@@ -11,7 +11,7 @@ Measured with Whisper base int8, beam 5, on two cores, over 60 English and 84 ot
 as fast; contexts of their own with 2, 3, 4 or 6 s of silence 7.8, 4.8, 4.8 and 4.9 %, other languages 20.5, 19.1,
 19.2 and 19.5 %, six to eight times as fast. With less silence or less than `LEAST` in all the decoder hears no end and
 says things twice; prompted for timestamps it does so now and then with any. On far-field talk the full 30 s are still
-better, so what the decoder is unsure of is heard a second time in them (see `guards.UNSURE`).
+better, so what the decoder is unsure of is heard a second time with more room (see `guards.AGAIN`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ TAIL = 400
 """Fewest frames of silence after a piece, where the window has room for them."""
 LEAST = 800
 """Frames of the shortest context: in less, clips of 2 s came out said twice."""
+ROOMY = 2000
+"""Frames of the shortest context of a second hearing..."""
+ROOMY_TAIL = 1200
+"""... and of the silence in it. Over 168 pieces, a third of them far from the microphone and a third in noise, contexts
+of 8, 12, 15, 20 and 30 s made 0.22, 0.27, 0.29, 0.36 and 0.85 s of work each; loops, which add words by the hundred,
+are gone from 15 s on, and 20 s hears as well as 30."""
 BUCKET = 100
 """Contexts are multiples of this many frames, so that pieces of nearly one length go through together."""
 LONGEST = 28.0
@@ -152,6 +158,12 @@ def context(frames: int) -> int:
 def piece_context(piece: Piece) -> int:
     """Frames of the piece's context."""
     return context(math.ceil(piece.heard.duration / FRAME))
+
+
+def roomy_context(piece: Piece) -> int:
+    """Frames of the context that a piece is heard in for the second time."""
+    frames = math.ceil(piece.heard.duration / FRAME)
+    return min(WINDOW, max(ROOMY, math.ceil((frames + ROOMY_TAIL) / BUCKET) * BUCKET))
 
 
 def batches(items: Iterable[tuple[int, T]], most: int, frames: int) -> Iterator[list[T]]:
