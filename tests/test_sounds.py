@@ -131,6 +131,19 @@ def test_no_music_is_said_only_while_nothing_speaks_for_music() -> None:
     assert heard(scene=replace(ROOM, music=None)) == ("clear speech", "quiet room tone")
 
 
+def test_under_a_voice_without_a_pause_nothing_is_absent() -> None:
+    covered = replace(ROOM, noise=None, snr=None)
+    assert heard(scene=covered) == ()
+    assert heard(scene=covered, spoken=False)[-1] == "no music"
+
+
+def test_where_noise_is_heard_a_waterfall_must_be_very_sure() -> None:
+    noise = [tag("White noise", 0, 5, 0.3), tag("Waterfall", 0, 5, 0.6)]
+    assert not any("waterfall" in one for one in heard(*noise))
+    assert any("waterfall" in one for one in heard(noise[1]))
+    assert any("waterfall" in one for one in heard(noise[0], replace(noise[1], score=0.8)))
+
+
 def test_the_kind_of_music_is_named_where_music_is_heard() -> None:
     music = replace(ROOM, music=True)
     piano = [tag("Music", 0, 5, 0.95), tag("Musical instrument", 0, 5, 0.8), tag("Piano", 0, 5, 0.7)]

@@ -33,6 +33,11 @@ DOUBT = 0.2
 """Score from which a tag forbids to say that there is nothing of its kind..."""
 SURE = {"voice": 0.5, "ambience": 0.5, "effect": 0.5, "music": 0.5, "singing": 0.7, "room": 0.7, "recording": 2.0}
 """... and from which it is named. Kinds as in `audioset.KINDS`; speech never is, and nor is how it was recorded."""
+SURE_IN_NOISE = 0.75
+"""The same of running water, wind and their like where the tagger hears plain noise, too: white noise passes for a
+waterfall with up to 0.65."""
+NOISE_LIKE = frozenset({"Water", "Wind", "Liquid", "Fire", "Frying (food)", "Sizzle", "Hiss", "Applause", "Noise"})
+"""Classes that are broad noise, or have such children."""
 LONG = 0.6
 """Share of the Cut from which an ambience lies behind it all."""
 LEAST_ROOM = 0.6
@@ -107,9 +112,10 @@ def kind_of(tag: Tag) -> str:
 def _sure(tags: Sequence[Tag], duration: float) -> list[_Event]:
     """What is sure enough to be named, most certain first; parents give way to their children, and of kinds of one
     thing heard at one time only the most certain stays."""
+    noisy = any(tag.score >= DOUBT and "Noise" in ancestors(tag.label) for tag in tags)
     by_label: dict[str, list[Tag]] = {}
     for tag in tags:
-        if tag.score >= SURE.get(kind_of(tag), 2.0):
+        if tag.score >= (SURE_IN_NOISE if noisy and _alike_noise(tag.label) else SURE.get(kind_of(tag), 2.0)):
             by_label.setdefault(tag.label, []).append(tag)
     found = [event for label, own in by_label.items() if (event := _event(label, own, duration)) is not None]
     found.sort(key=lambda event: (-event.score, event.name))
@@ -120,6 +126,10 @@ def _sure(tags: Sequence[Tag], duration: float) -> list[_Event]:
         if not any(_rivals(event, other) for other in kept):
             kept.append(event)
     return kept
+
+
+def _alike_noise(label: str) -> bool:
+    return bool(NOISE_LIKE & {label, *ancestors(label)})
 
 
 def _event(label: str, tags: Sequence[Tag], duration: float) -> _Event | None:
@@ -159,7 +169,9 @@ def _music_words(scene: Scene, sure: Sequence[_Event], spoken: bool) -> str | No
         kinds = [event.phrase for event in sure if event.kind == "music"]
         return (kinds[0] if kinds else "music") + (" in the background" if spoken else "")
     doubted = any(kind_of(tag) in ("music", "singing") and tag.score >= DOUBT for tag in scene.events)
-    return "no music" if scene.music is False and not doubted else None
+    # A voice without a pause covers music 20 dB below it from every tagger.
+    covered = spoken and scene.noise is None
+    return "no music" if scene.music is False and not doubted and not covered else None
 
 
 def _speech_words(scene: Scene, who: str | None, *, told: bool) -> str | None:

@@ -5,20 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from captioner.errors import BackendMissing, WeightsMissing
 from captioner.measures import Tag
 from captioner.models.protocols import Tagger
 from captioner.models.registry import backend_module, backends
 from captioner.times import Span
-from tests.hearing import RATE, Heard, hiss, recording
+from tests.hearing import RATE, Heard, hiss, recording, test_data
 
 pytestmark = pytest.mark.models
 
 
-@pytest.fixture(scope="module", params=sorted(backends("tagger")))
+@pytest.fixture(scope="module", params=[*sorted(backends("tagger")), "yamnet"])
 def tagger(request: pytest.FixtureRequest) -> Tagger:
-    module = backend_module("tagger", request.param)
+    """Every backend with its default model, where that can be had here, and `onnx` with YAMNet by its path."""
+    module = backend_module("tagger", "onnx" if request.param == "yamnet" else request.param)
     assert isinstance(module.VERSION, str)
-    loaded: Tagger = module.load(module.Options())
+    options = module.Options()
+    if request.param == "yamnet":
+        model = test_data() / "models" / "yamnet.tflite"
+        if not model.is_file():
+            pytest.skip("no YAMNet among the test recordings")
+        options = module.Options(model=str(model), threads=2)
+    elif request.param == "ced":
+        options = module.Options(trust_remote_code=True)
+    try:
+        loaded: Tagger = module.load(options)
+    except (BackendMissing, WeightsMissing) as error:
+        pytest.skip(str(error))
+    assert loaded.hears == module.HEARS
     return loaded
 
 
