@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from captioner.captions.adopt import adopt_caption
 from captioner.captions.compose import CaptionSettings, compose
+from captioner.captions.fields import voice
 from captioner.captions.template import Template, parse_template
 from captioner.captions.tokens import most_tokens
+from captioner.captions.voices import voices
 from captioner.errors import UsageError
 from captioner.settings import Settings
 from captioner.speech.people import People
@@ -64,6 +66,16 @@ class Drafter:
         captions = replace(self.captions, subjects=subjects, triggers=triggers)
         identity = key_of(self.identity, sorted(subjects.items()), sorted(triggers.items()))
         return replace(self, captions=captions, identity=identity)
+
+    def hearing(self, cuts: Iterable[Cut]) -> Drafter:
+        """The same with what is known of every speaker's voice from all cuts of the dataset, as `told` has named them.
+
+        `identity` stays: what a recording's drafts take from this are the words of `voice_words`."""
+        return replace(self, captions=replace(self.captions, voices=voices(list(cuts))))
+
+    def voice_words(self, cuts: Iterable[Cut]) -> tuple[str | None, ...]:
+        """What the captions of cuts will say of their voices: it depends on cuts of other recordings, too."""
+        return tuple(voice(cut, self._of(cut)) for cut in cuts)
 
     def draft(self, cut: Cut, adopted: str | None) -> Caption:
         """The caption of a cut; `adopted` is the text that stood beside an already-cut source."""

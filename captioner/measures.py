@@ -47,7 +47,7 @@ class Scene:
     """Measured over the whole sound of a Cut, and of its background over the non-speech."""
 
     noise: float | None = None
-    """RMS of the non-speech, dBFS."""
+    """RMS of the non-speech, dBFS; where there is none, of what stays in the quietest moments of each band."""
     snr: float | None = None
     """Speech level minus noise level, dB."""
     speech: bool | None = None
@@ -57,13 +57,15 @@ class Scene:
     events: tuple[Tag, ...] = ()
     """Everything else that a tagger heard in the Cut, in order of start; seconds from the Cut's start."""
     hum: float | None = None
-    """Level of the mains' harmonics in the non-speech, dBFS."""
+    """Level of the mains' harmonics in the non-speech, dBFS; -120 where none stands out."""
     hiss: float | None = None
     """Level above 4 kHz in the non-speech, dBFS."""
     clicks: float | None = None
     """Clicks a second."""
     reverberation: float | None = None
-    """Time in which the room's echo falls by 60 dB, seconds, from how the speech decays."""
+    """Time in which the room's echo falls by 60 dB, seconds, from how the speech decays; None for a dry voice too."""
+    clarity: float | None = None
+    """C50, dB: the first 50 ms of the sound against what the room adds later: much where the voice is close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Quality:
     overall: float | None = None
     """DNSMOS P.835 OVRL, 1 to 5."""
     clipped: float | None = None
-    """Share of the samples in runs at the top of the range, 0 to 1."""
+    """About which share of the samples was flattened at the top, 0 to 1, wherever that top lies now."""
     bandwidth: float | None = None
     """Hz up to which the sound reaches, measured at the source's own rate."""
 

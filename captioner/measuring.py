@@ -14,7 +14,7 @@ from captioner.speech.regions import speech_regions
 from captioner.stages import BATCH_SECONDS, Stages
 from captioner.store import key_of
 from captioner.times import Span
-from captioner.types import Activity, Cut
+from captioner.types import Activity, Cut, Sound
 
 LEAST_HEARD = 0.2
 """Seconds of a tag inside a cut below which it is its neighbour's."""
@@ -83,6 +83,7 @@ def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
     if not entry.planned.cuts:
         return []
     wave = stages.waveform(job)
+    bandwidth = stages.result(job, "sound", Sound).bandwidth
     regions = speech_regions(stages.result(job, "vad", Activity))
     tags = stages.result(job, "tagger", tuple[Tag, ...]) if "tagger" in stages.backends else None
     hears: frozenset[str] = stages.backends["tagger"].module.HEARS if "tagger" in stages.backends else frozenset()
@@ -96,7 +97,7 @@ def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
             mine = tags_within(tags, longest, span, hears)
             heard = tuple(replace(tag, span=_shifted(tag.span, span)) for tag in mine)
         words = sum(len(line.words) for line in cut.lines)
-        return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears)
+        return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears, bandwidth)
 
     return [excerpt(cut) for cut in entry.planned.cuts]
 

@@ -225,13 +225,14 @@ def clip_rate(settings: Settings, found: Identified) -> Fraction:
 def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> dict[str, Caption]:
     """A caption for every cut. Stored rows are replaced where the plan or the words around it changed."""
     drafts: dict[str, Caption] = {}
+    drafter = drafter.hearing(cut for entry in planned for cut in entry.planned.cuts)
     known = {row.id: row for row in store.clips()}
     drafted = json.loads(store.meta("drafted") or "{}")
     now = {}
     with store.transaction():
         for entry in planned:
             name = entry.job.recording.name
-            key = now[name] = key_of(entry.key, drafter.identity)
+            key = now[name] = key_of(entry.key, drafter.identity, drafter.voice_words(entry.planned.cuts))
             if drafted.get(name) == key and all(cut.id in known for cut in entry.planned.cuts):
                 drafts |= {cut.id: unpack(known[cut.id].draft, Caption) for cut in entry.planned.cuts}
                 continue

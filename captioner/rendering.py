@@ -27,7 +27,7 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
         rows = relabelled(store, store.clips())
         if not rows:
             raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
-        drafter = drafter.told(people_of(store))
+        drafter = drafter.told(people_of(store)).hearing(cut for _, cut in rows)
         drafts = {}
         by_recording: dict[str, list[ClipRow]] = {}
         for row, cut in rows:

@@ -23,7 +23,7 @@ from captioner.types import Activity, Picture, Recording, Sound, Transcript
 T = TypeVar("T")
 R = TypeVar("R")
 
-SOUND_VERSION = "1"
+SOUND_VERSION = "2"
 PICTURE_VERSION = "1"
 
 BATCH_SECONDS = 900.0

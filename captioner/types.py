@@ -92,6 +92,8 @@ class Sound:
     """Largest absolute sample, 0 to 1 (may exceed 1 in float sources)."""
     level: float
     """RMS over the whole, dBFS; -inf for digital silence."""
+    bandwidth: float | None = None
+    """Hz up to which it reaches, of all that its own rate can hold; None where there is too little to say."""
     holes: tuple[Span, ...] = ()
     """Where packets are missing or damaged, so that nothing was decoded: silence keeps their place."""
 

@@ -13,19 +13,8 @@ from captioner.captions import nonverbal
 from captioner.captions.language import OWN, language_name
 from captioner.captions.sounds import FEMALE, MALE, Heard, hear
 from captioner.captions.text import name, phrase, said, spoken
-from captioner.measures import Voice
+from captioner.captions.voices import Voices, voice_words
 from captioner.types import Cut
-
-SOFT, LOUD = -40.0, -10.0
-"""dBFS of the speech. Recordings of ordinary voices lie between: -38 across a room, -12 close and levelled."""
-LOW, HIGH = 100.0, 280.0
-"""Hz, median fundamental."""
-SLOW, FAST = 1.8, 4.5
-"""Words a second of speech, pauses left out."""
-CALM, LIVELY = 7.0, 16.0
-"""Semitones from the 10th to the 90th percentile of the fundamental."""
-UNHURRIED, GENTLE = 3.8, -16.0
-"""Words a second, and dBFS, up to which a voice on few notes may be called calm: a speaker at a rally is not."""
 
 NOUNS = (FEMALE | MALE) - {"female", "male"}
 
@@ -44,6 +33,8 @@ class CaptionSettings:
     """By speaker; before `trigger`."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """By name: fields that a template asks for."""
+    voices: Voices = field(default_factory=Voices)
+    """What is known of every speaker's voice from the whole dataset."""
     nonverbal: str = ""
     """How sounds of the mouth are written between the words, such as `({})`; empty to leave them out."""
 
@@ -62,11 +53,13 @@ def subject(cut: Cut, settings: CaptionSettings) -> str | None:
     return _once(given, word, "the person")
 
 
-def voice(cut: Cut, _settings: CaptionSettings) -> str | None:
+def voice(cut: Cut, settings: CaptionSettings) -> str | None:
     """How it sounds: "soft, calm"."""
     if not cut.text:
         return None
-    return ", ".join(_voice_words(cut.voice)) or None
+    whom = set(re.findall(r"[a-z]+", (subject(cut, settings) or "").casefold()))
+    kind = "" if bool(whom & FEMALE) == bool(whom & MALE) else "female" if whom & FEMALE else "male"
+    return ", ".join(voice_words(cut, settings.voices, kind)) or None
 
 
 def place(cut: Cut, settings: CaptionSettings) -> str | None:
@@ -191,23 +184,3 @@ def _once(told: str | None, word: str | None, instead: str) -> str | None:
 def _joined(phrases: Sequence[str]) -> str:
     """A list as a sentence has it: "speech, rain and music"."""
     return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
-
-
-def _voice_words(measured: Voice) -> list[str]:
-    level, rate, spread = measured.level, measured.rate, measured.pitch_spread
-    words = [
-        _outside(level, SOFT, LOUD, "soft", "loud"),
-        _outside(measured.pitch, LOW, HIGH, "low", "high"),
-        _outside(rate, SLOW, FAST, "slow", "fast"),
-    ]
-    manner = _outside(spread, CALM, LIVELY, "calm", "lively")
-    if manner == "calm" and (rate is None or rate > UNHURRIED or level is None or level > GENTLE):
-        manner = None
-    return [word for word in (*words, manner) if word is not None]
-
-
-def _outside(value: float | None, least: float, most: float, below: str, above: str) -> str | None:
-    """The word for a value that stands out; ordinary values have none."""
-    if value is None or least <= value <= most:
-        return None
-    return below if value < least else above

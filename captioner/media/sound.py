@@ -16,6 +16,7 @@ import numpy as np
 from captioner.errors import Broken, Silent
 from captioner.media.container import by_index, only, opened
 from captioner.media.pcm import PcmFile, Samples16k
+from captioner.media.reach import LEAST_FRAMES, power_sum, reach
 from captioner.media.timeline import Floats, Piece, audio_frames, clock_zero, first_frames
 from captioner.times import Span, seconds
 from captioner.types import SPEECH_RATE, AudioStream, Sound, VideoStream
@@ -52,7 +53,8 @@ def decode_speech(path: Path, audio: AudioStream, video: VideoStream | None, tar
             zero = _zero(path, audio, video)
             stream = by_index(container, audio.index, path)
             only(container, stream)
-            for block in _resampled(_mono(audio_frames(container, stream, zero), stream, tally), int(stream.rate)):
+            tally.rate = int(stream.rate)
+            for block in _resampled(_mono(audio_frames(container, stream, zero), stream, tally), tally):
                 tally.add(block)
                 file.write(_int16(block))
         sound = tally.sound()
@@ -86,11 +88,21 @@ class _Tally:
     end: float = 0.0
     """Seconds: where the last decoded sample ended."""
     holes: list[tuple[float, float]] = field(default_factory=list)
+    rate: int = SPEECH_RATE
+    """Samples a second before it is resampled."""
+    power: Any = 0.0
+    """Sum of the power spectra at that rate, float64 (bins,), and of how many frames."""
+    frames: int = 0
 
     def hole(self, start: float, end: float) -> None:
         if self.holes and start - self.holes[-1][1] < 1e-6:
             start = self.holes.pop()[0]
         self.holes.append((start, end))
+
+    def before(self, block: Floats) -> None:
+        """What goes by at the stream's own rate."""
+        power, frames = power_sum(block, self.rate)
+        self.power, self.frames = self.power + power, self.frames + frames
 
     def add(self, block: Floats) -> None:
         self.count += len(block)
@@ -103,8 +115,14 @@ class _Tally:
             duration=seconds(self.count / SPEECH_RATE),
             peak=self.peak,
             level=10 * log10(power) if power > 0 else -inf,
+            bandwidth=self._bandwidth(),
             holes=tuple(Span.at(start, end) for start, end in self.holes),
         )
+
+    def _bandwidth(self) -> float | None:
+        if self.frames < LEAST_FRAMES or not np.any(self.power):
+            return None
+        return reach(self.power, self.rate) or self.rate / 2
 
 
 def _mono(pieces: Iterable[Piece], stream: Any, tally: _Tally) -> Iterator[Floats]:
@@ -135,14 +153,18 @@ def _weights(layout: Any) -> Floats:
     return weights
 
 
-def _resampled(blocks: Iterable[Floats], rate: int) -> Iterator[Floats]:
+def _resampled(blocks: Iterable[Floats], tally: _Tally) -> Iterator[Floats]:
     """The same sound at 16 kHz, in blocks."""
+    rate = tally.rate
     if rate == SPEECH_RATE:
-        yield from _gathered(blocks)
+        for block in _gathered(blocks):
+            tally.before(block)
+            yield block
         return
     fold = av.AudioResampler(format="flt", layout="mono", rate=SPEECH_RATE)
     given = 0
     for block in _gathered(blocks):
+        tally.before(block)
         frame = av.AudioFrame.from_ndarray(block[None, :], format="flt", layout="mono")
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), given
         given += len(block)

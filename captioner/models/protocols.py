@@ -96,6 +96,8 @@ class Excerpt:
     """What a tagger heard in it, in order of start; None where none listened."""
     hears: frozenset[str] = frozenset()
     """The labels whose absence means something; see `Tagger.hears`."""
+    bandwidth: float | None = None
+    """Hz up to which the whole recording's sound reaches, at its own rate."""
 
 
 class Meter(Protocol):

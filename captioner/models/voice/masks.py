@@ -1,0 +1,59 @@
+"""Which samples are speech, which are around it, and levels: what all the measuring shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.models.protocols import Samples
+from captioner.times import Span
+from captioner.types import SPEECH_RATE
+
+Mask = NDArray[np.bool_]
+
+QUIETEST = -120.0
+"""dBFS: what digital silence is said to have."""
+GUARD = 0.05
+"""Seconds beside speech that count as neither: words fade there."""
+RUMBLE = 60.0
+"""Hz below which nothing counts as sound around a voice: it shakes a microphone and is not heard."""
+
+
+def inside(count: int, spans: Sequence[Span]) -> Mask:
+    """bool (count,): the samples within the spans, which are in seconds."""
+    mask = np.zeros(count, dtype=bool)
+    for span in spans:
+        mask[max(0, round(span.start * SPEECH_RATE)) : max(0, round(span.end * SPEECH_RATE))] = True
+    return mask
+
+
+def around(count: int, spans: Sequence[Span], guard: float = GUARD) -> Mask:
+    """bool (count,): the samples that are `guard` seconds or more from all spans."""
+    return ~inside(count, [Span.at(max(0.0, span.start - guard), span.end + guard) for span in spans])
+
+
+def decibels(power: float) -> float:
+    return round(max(QUIETEST, 10 * float(np.log10(max(power, 1e-30)))), 1)
+
+
+def without_rumble(samples: Samples) -> Samples:
+    """The samples without what lies below `RUMBLE`: float32 (n,)."""
+    if len(samples) == 0:
+        return samples
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    # Padded by half a period so that the ends do not wrap round into each other.
+    size = next_fast_len(len(samples) + SPEECH_RATE // 100, real=True)
+    spectrum = rfft(samples, size)
+    spectrum[: round(RUMBLE * size / SPEECH_RATE)] = 0
+    return np.asarray(irfft(spectrum, size)[: len(samples)], np.float32)
+
+
+def frame_power(samples: Samples, size: int, hop: int) -> NDArray[np.float64]:
+    """float64 (frames,): mean square of frames of `size` samples every `hop`."""
+    if len(samples) < size:
+        return np.zeros(0)
+    total = np.concatenate(([0.0], np.cumsum(np.square(samples, dtype=np.float64))))
+    return np.asarray((total[size:] - total[:-size])[::hop] / size)
