@@ -212,7 +212,7 @@ class _Round:
             said.append(text)
             self._remember_speed()
         for reason, ids in self.failed.items():
-            more = f" and {len(ids) - 1} more clips" if len(ids) > 1 else ""
+            more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
             said.append(f"{ids[0]}{more} not described, the next build asks again: {reason}")
         return said
 

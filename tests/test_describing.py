@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 import captioner
-from captioner.errors import SettingsError
+from captioner.errors import Broken, SettingsError
 from captioner.media.stills import stills
+from captioner.progress import Bars, Plain
 from captioner.run import Quiet
 from captioner.summary import Summary
 from captioner.types import Recording
@@ -164,7 +165,7 @@ def test_a_server_that_is_down_costs_no_clip_and_is_told_once(bench: Bench) -> N
     summary = bench.build(url)
     assert len(summary.written) == 5
     (note,) = (note for note in summary.notes if "not described" in note)
-    assert "and 3 more clips" in note
+    assert "and 3 more" in note
     assert "is the server running" in note
 
 
@@ -181,7 +182,30 @@ def test_what_nobody_will_look_at_is_not_decoded(bench: Bench, monkeypatch: pyte
     assert len(server.requests) == 1
     assert decoded == ["phone.mp4"]
     (note,) = (note for note in summary.notes if "not described" in note)
-    assert "and 3 more clips" in note
+    assert "and 3 more" in note
+
+
+def test_a_recording_that_cannot_be_decoded_costs_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a disk fails between two stages: its clips go on without, and both are named."""
+
+    def failing(recording: Recording, *rest: Any) -> Any:
+        found = stills(recording, *rest)
+        if recording.name == "phone.mp4":
+            found.close()
+            raise Broken("cannot be read")
+        return found
+
+    with Server(sees) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr("captioner.describing.stills", failing)
+            summary = bench.build(server)
+        assert len(server.requests) == 2
+        assert len(summary.written) == 5
+        (note,) = (note for note in summary.notes if "not described" in note)
+        assert "and 1 more" in note
+        assert "phone.mp4: cannot be read" in note
+        bench.build(server)
+    assert sum(bench.seen().values()) == 4
 
 
 def test_what_was_paid_for_is_kept_when_the_build_is_stopped(bench: Bench) -> None:
@@ -303,3 +327,14 @@ def test_a_build_without_a_describer_loads_no_client(bench: Bench) -> None:
         "assert not {'httpx2', 'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(bench.raw), str(bench.out), json.dumps(bench.said)], check=True)
+
+
+def test_both_ways_to_show_progress_say_the_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    for shown in (Plain(sys.stderr), Bars()):
+        with shown:
+            shown.stage("judge", 1, "files")
+            shown.say("describer: 4 clips [a/b], about 0.02")
+            shown.stage("describer", 4, "clips")
+            shown.advance(4)
+        lines = capsys.readouterr().err.splitlines()
+        assert any("describer: 4 clips [a/b], about 0.02" in line for line in lines), "as it is, brackets too"
