@@ -298,9 +298,9 @@ CLASSES: Mapping[str, SoundClass] = _classes()
 def ancestors(name: str) -> frozenset[str]:
     """All that a class is a kind of; empty for one that AudioSet does not have."""
     found: set[str] = set()
-    todo = [name]
+    todo = [name] if name in CLASSES else []
     while todo:
-        above = CLASSES[todo.pop()].parents if name in CLASSES else ()
+        above = CLASSES[todo.pop()].parents
         todo += [parent for parent in above if parent not in found]
         found |= set(above)
     return frozenset(found)
