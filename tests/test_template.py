@@ -36,6 +36,11 @@ def filled(pattern: str, **fields: str) -> str:
         ("[{a}|{b}|nobody] came", {}, "nobody came"),
         (r"\[A\]: {a} \{b\} \| \\", {"a": "x"}, r"[A]: x {b} | \ "[:-1]),
         ("{a} | {b}", {"a": "x", "b": "y"}, "x | y"),
+        ("[{a?}yes|no] {b}", {"a": "x", "b": "y"}, "yes y"),
+        ("[{a?}yes|no] {b}", {"b": "y"}, "no y"),
+        ("is a {a} man", {"a": "even"}, "is an even man"),
+        ("is a {a} man", {"a": "uniform"}, "is a uniform man"),
+        ("is a {a} man", {"a": "low"}, "is a low man"),
     ],
 )
 def test_what_stands_in_brackets_goes_with_its_field(pattern: str, fields: dict[str, str], text: str) -> None:
@@ -53,6 +58,8 @@ def test_what_stands_in_brackets_goes_with_its_field(pattern: str, fields: dict[
         ("{a}. Next", {"a": "Stop!"}, "Stop! Next"),
         ("{a}. Next", {"a": '"Why?"'}, '"Why?" Next'),
         ("{a}. Next", {"a": '"so"'}, '"so". Next'),
+        ("{a}. Next", {"a": '"So. (sighs)"'}, '"So. (sighs)" Next'),
+        ("{a}. Next", {"a": '"\u0644\u0645\u061f"'}, '"\u0644\u0645\u061f" Next'),
         ("{a}. Next", {"a": "two,  kept"}, "two,  kept. Next"),
     ],
 )
@@ -119,6 +126,9 @@ def test_unknown_fields_are_all_named_with_near_matches() -> None:
         ("dialect: m\ntext: '[{trigger}] {speech}'", "{trigger} stands in brackets"),
         ("dialect: m\ntext: '{trigger} {speech} {trigger}'", "{trigger} is there twice"),
         ("dialect: m\ntext: '{trigger} {speech}[ {speech}]'", "{speech} is there twice"),
+        ("dialect: m\ntext: '{trigger}[ {speech?}said]'", "{speech} is missing"),
+        ("dialect: m\ntext: '{trigger} {speech} {words}'", "{speech} and {words} hold the same words"),
+        ("dialect: m\nnonverbal: '*{}*'\ntext: '{trigger} {speech}'", "nonverbal is '*{}*'"),
         ("text: '{trigger} {speech}'", "`dialect` is missing"),
         ("dialect: m", "`text` is missing"),
         ("dialect: m\ntxt: '{trigger} {speech}'", "unknown key 'txt' (did you mean text?)"),
@@ -159,7 +169,7 @@ def test_an_empty_trigger_is_refused(trigger: str | None) -> None:
 
 
 def test_the_shipped_templates_are_found_and_bear_their_names() -> None:
-    assert set(shipped_templates()) == {"default", "plain", "prose", "tags"}
+    assert set(shipped_templates()) == {"default", "ltx-prose", "ltx-dialogue", "id-lora", "minimax-h3", "plain"}
     for name in shipped_templates():
         assert parse_template(*find_template(name)).dialect == name
 
@@ -183,8 +193,8 @@ def test_a_path_is_read_and_named(tmp_path: Path) -> None:
 
 
 def test_a_template_that_is_nowhere_is_refused_with_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match=r"there are default, plain, prose, tags.*did you mean prose"):
-        find_template("prosa")
+    with pytest.raises(TemplateError, match=r"there are default, id-lora, .*did you mean ltx-prose"):
+        find_template("ltx-prosa")
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TemplateError, match="cannot be read as UTF-8"):
         find_template(str(tmp_path / "bad.yaml"))
