@@ -238,7 +238,7 @@ class ScriptedEngine:
 
     def decode(self, states: Sequence[np.ndarray], own: Sequence[Piece], language: str) -> list[Hearing]:
         assert len({len(state) for state in states}) == 1
-        way = "full" if len(states[0]) * 2 == packing.WINDOW else "own"
+        way = "roomy" if len(states[0]) * 2 == packing.roomy_context(own[0]) else "own"
         return [self._say(way, of, language) for of in own]
 
     def alone(self, sound: np.ndarray, of: Piece, language: str) -> Hearing:
@@ -283,21 +283,29 @@ def test_good_pieces_are_heard_once(engine: ScriptedEngine) -> None:
     assert (transcript.language, transcript.doubts) == ("en", ())
 
 
-def test_an_unsure_piece_is_heard_again_in_a_full_window(engine: ScriptedEngine) -> None:
+def test_the_roomier_hearing_of_an_unsure_piece_stays_however_sure_the_first_was_of_its_loop() -> None:
+    of = piece((1, 4))
+    first, second = Hearing(words("it is not dear", 1, 4), -0.4), Hearing(words("it is now clear", 1, 4), -0.6)
+    assert guards.roomier(first, second, of, "en").text == second.text
+    assert guards.roomier(first, Hearing(()), of, "en").text == first.text
+    assert guards.roomier(first, Hearing(words("no " * 12, 1, 4), -0.1), of, "en").text == first.text
+
+
+def test_an_unsure_piece_is_heard_again_with_more_room(engine: ScriptedEngine) -> None:
     engine.script[1.0] = {
         "own": Hearing(words("it is not dear", 1, 4), -0.9),
-        "full": Hearing(words("it is now clear", 1, 4), -0.3),
+        "roomy": Hearing(words("it is now clear", 1, 4), -0.3),
     }
     (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["it", "is", "now", "clear"]
     assert transcript.doubts == ()
-    assert engine.heard == [("own", 1.0), ("full", 1.0)]
+    assert engine.heard == [("own", 1.0), ("roomy", 1.0)]
 
 
 def test_a_fault_is_heard_alone_and_doubted_only_if_it_stays(engine: ScriptedEngine) -> None:
     missing = Hearing(words("half", 1.0, 1.5), -0.2)
-    engine.script[1.0] = {"own": missing, "full": missing, "alone": Hearing(words("all of it", 1, 4), -0.3)}
-    engine.script[20.0] = {"own": missing_at(20.0), "full": missing_at(20.0), "alone": Hearing(())}
+    engine.script[1.0] = {"own": missing, "roomy": missing, "alone": Hearing(words("all of it", 1, 4), -0.3)}
+    engine.script[20.0] = {"own": missing_at(20.0), "roomy": missing_at(20.0), "alone": Hearing(())}
     (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0), (20.0, 24.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["all", "of", "it", "half"]
     assert {doubt.reason for doubt in transcript.doubts} == {"unheard-speech"}
@@ -310,7 +318,7 @@ def missing_at(start: float) -> Hearing:
 
 def test_words_are_never_dropped_for_being_doubtful(engine: ScriptedEngine) -> None:
     bad = Hearing(words("thanks for watching", 1, 4), -1.8, no_speech=0.95)
-    engine.script[1.0] = {"own": bad, "full": bad, "alone": bad}
+    engine.script[1.0] = {"own": bad, "roomy": bad, "alone": bad}
     (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["thanks", "for", "watching"]
     assert {doubt.reason for doubt in transcript.doubts} == {"low-probability", "no-speech"}

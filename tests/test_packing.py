@@ -96,10 +96,10 @@ def test_the_same_speech_makes_the_same_pieces(
 
 
 def test_room_between_pieces_is_halved() -> None:
-    near = packing.pieces(0, [Span.at(0, 20.0), Span.at(20.301, 40.0)], 41.0, first)
-    assert [piece.heard for piece in near] == [Span.at(0, 20.15), Span.at(20.151, 40.4)]
+    near = packing.pieces(0, [Span.at(0, 20.0), Span.at(20.301, 40.0)], 45.0, first)
+    assert [piece.heard for piece in near] == [Span.at(0, 20.15), Span.at(20.151, 41.3)]
     far = packing.pieces(0, [Span.at(1.0, 2.0), Span.at(9.0, 10.0)], 10.1, first)
-    assert [piece.heard for piece in far] == [Span.at(0.6, 2.4), Span.at(8.6, 10.1)]
+    assert [piece.heard for piece in far] == [Span.at(0.0, 3.3), Span.at(7.7, 10.1)]
 
 
 def test_a_long_talk_is_cut_at_its_longest_pause() -> None:

@@ -20,6 +20,8 @@ from captioner.types import SPEECH_RATE, Word
 States = NDArray[np.float32]
 """float32 (frames / 2, width): what the encoder made of one piece."""
 
+LOOP_TOKENS = 5
+"""Tokens that may not come twice in a row of their own when a piece is heard alone."""
 TOKENS_A_SECOND = 30
 """Most tokens a second of context: scripts that Whisper spells in bytes need 20, a loop takes what it is given."""
 SHORTEST = SPEECH_RATE // 10
@@ -101,19 +103,20 @@ class Engine:
         ]
 
     def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
-        """One piece through faster-whisper's own serial loop, with its guards and rising temperatures.
+        """One piece through faster-whisper's own serial loop, with its guards and time marks.
 
-        Without hot words: they are one of the reasons for which a piece is heard again.
+        Without hot words: they are one of the reasons for which a piece is heard again. Not with rising temperatures
+        either: their samples come from generators that no seed resets, so that two runs would hear two things; that
+        no five tokens may come twice leads out of a loop as well.
         """
-        import ctranslate2
-
-        ctranslate2.set_random_seed(1)  # samples at higher temperatures, the same ones in every run
         segments, _ = self._model.transcribe(
             np.pad(sound, (0, max(0, SHORTEST - len(sound)))),
             language=language,
             beam_size=self._beam_size,
             condition_on_previous_text=False,
             initial_prompt=FILLERS if self._verbatim else None,
+            temperature=0.0,
+            no_repeat_ngram_size=LOOP_TOKENS,
             word_timestamps=True,
             vad_filter=False,
         )
