@@ -3,12 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 
 from captioner.planning import PlannedJob
 from captioner.settings import Settings
+from captioner.speech.gates import GATES, Limits, judge
+from captioner.store import key_of
+from captioner.summary import GateSummary
+from captioner.types import Cut, LeftOut
+
+GATES_VERSION = "1"
 
 
 def judge_all(planned: Sequence[PlannedJob], settings: Settings) -> list[PlannedJob]:
-    """The same, every cut with the doubts that its measures give."""
-    del settings
-    return list(planned)
+    """The same, every cut with the doubts that its measures give; those that a gate leaves out are listed as such."""
+    limits, out = limits_of(settings), settings.gates_left_out
+    return [_gated(entry, limits, out) for entry in planned]
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        mos=settings.min_mos,
+        snr=settings.min_snr,
+        clipping=settings.max_clipping,
+        bandwidth=settings.min_bandwidth,
+        reverberation=settings.max_reverberation,
+        music=settings.min_over_music,
+    )
+
+
+def _gated(entry: PlannedJob, limits: Limits, out: frozenset[str]) -> PlannedJob:
+    kept: list[Cut] = []
+    left: list[LeftOut] = []
+    for cut in entry.planned.cuts:
+        judged = judge(cut, limits, sorted(out))
+        if judged.out:
+            detail = "; ".join(doubt.detail for doubt in judged.out)
+            left += [LeftOut(line.span, line.speaker, judged.out[0].reason, line.text, detail) for line in cut.lines]
+        else:
+            kept.append(replace(cut, doubts=cut.doubts + judged.doubts))
+    if not left and all(new is old or new == old for new, old in zip(kept, entry.planned.cuts, strict=True)):
+        return entry
+    lost = sum(word.span.duration for cut in entry.planned.cuts for line in cut.lines for word in line.words)
+    lost -= sum(word.span.duration for cut in kept for line in cut.lines for word in line.words)
+    plan = replace(
+        entry.planned,
+        cuts=tuple(kept),
+        left_out=tuple(sorted((*entry.planned.left_out, *left), key=lambda one: one.span)),
+        kept=round(entry.planned.kept - lost, 3),
+    )
+    return replace(entry, planned=plan, key=key_of("gates", GATES_VERSION, entry.key, astuple(limits), sorted(out)))
+
+
+def gates_summary(planned: Sequence[PlannedJob], settings: Settings) -> tuple[GateSummary, ...]:
+    """Every gate with its threshold and how many clips it held and left out."""
+    limits, found = limits_of(settings), []
+    for gate in GATES:
+        limit = getattr(limits, gate.name)
+        held = sum(any(d.reason == gate.reason for d in cut.doubts) for one in planned for cut in one.planned.cuts)
+        out = sum(left.reason == gate.reason for one in planned for left in one.planned.left_out)
+        found.append(GateSummary(gate.name, "off" if limit is None else gate.shown.format(limit=limit), held, out))
+    return tuple(found)

@@ -17,7 +17,7 @@ from captioner.drafting import Drafter
 from captioner.errors import SettingsError
 from captioner.identify import Identified, identify
 from captioner.identities import chosen, label_all, people_of
-from captioner.judging import judge_all
+from captioner.judging import gates_summary, judge_all
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
 from captioner.settings import Settings
@@ -176,6 +176,7 @@ class Build:
             recordings=tuple(recordings),
             clips=tuple(clips),
             held=tuple(held),
+            gates=gates_summary(planned, self.settings),
             lost=tuple(lost),
             passed=found.passed,
             failures=tuple(self.failures),

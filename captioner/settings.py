@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from captioner.errors import SettingsError
 
+GATE_NAMES = ("mos", "snr", "clipping", "bandwidth", "reverberation", "music")
+"""As in `captioner.speech.gates.Limits`."""
+
 FILE = "captioner.yaml"
 ENVIRONMENT = "CAPTIONER_"
 
@@ -26,6 +29,10 @@ class SpeakerSettings(BaseModel):
 
     trigger: str | None = None
     subject: str | None = None
+
+
+def _listed(value: str | None) -> set[str]:
+    return {name.strip() for name in (value or "").split(",") if name.strip()}
 
 
 def _setting(default: Any, text: str, group: str, flag: str | None = "") -> Any:
@@ -153,8 +160,52 @@ class Settings(BaseModel):
         None, "Write the clips of these speakers alone: ema,bob (`captioner speakers` lists them). Default: of all.",
         "speech",
     )  # fmt: skip
+    # quality
+    min_mos: Annotated[float, Field(ge=1, le=5)] | None = _setting(
+        2.0, "Least DNSMOS (overall, 1 to 5): clips that sound worse are held; off to hold none.", "quality"
+    )
+    min_snr: float | None = _setting(8.0, "Least dB of the voice over the noise, or off.", "quality")
+    max_clipping: Annotated[float, Field(ge=0, le=100)] | None = _setting(
+        1.0, "Most % of samples that are clipped, or off.", "quality"
+    )
+    min_bandwidth: Annotated[float, Field(ge=0)] | None = _setting(
+        4500.0, "Least Hz that the sound reaches up to, or off: a telephone ends below 4000.", "quality"
+    )
+    max_reverberation: Annotated[float, Field(ge=0)] | None = _setting(
+        1.0, "Most seconds in which the room's echo falls by 60 dB, or off.", "quality"
+    )
+    min_over_music: float | None = _setting(10.0, "Least dB of the voice over music, or off.", "quality")
+    leave_out: str | None = _setting(
+        None,
+        "Gates whose clips are left out instead of held: mos,snr,clipping,bandwidth,reverberation,music, or all.",
+        "quality",
+    )
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
+
+    @field_validator(
+        "min_mos", "min_snr", "max_clipping", "min_bandwidth", "max_reverberation", "min_over_music", mode="before"
+    )
+    @classmethod
+    def _limit(cls, value: Any) -> Any:
+        # YAML reads `off` as false; a flag gives text.
+        if value is False or (isinstance(value, str) and value.strip().lower() in ("off", "none", "false")):
+            return None
+        return value
+
+    @field_validator("leave_out")
+    @classmethod
+    def _leave_out(cls, value: str | None) -> str | None:
+        unknown = sorted(_listed(value) - {*GATE_NAMES, "all"})
+        if unknown:
+            raise ValueError(f"there is no gate {unknown[0]!r}; there are {', '.join(GATE_NAMES)}, and all")
+        return value
+
+    @property
+    def gates_left_out(self) -> frozenset[str]:
+        """Names of the gates that leave clips out."""
+        named = _listed(self.leave_out)
+        return frozenset(GATE_NAMES) if "all" in named else frozenset(named)
 
     @field_validator("size")
     @classmethod

@@ -28,6 +28,19 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class GateSummary:
+    """A quality gate, and what it did."""
+
+    name: str
+    threshold: str
+    """For a person: "less than 8 dB over the noise", or "off"."""
+    held: int
+    """Clips that it holds."""
+    left_out: int
+    """Lines that it leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Speech that no cut holds."""
 
@@ -81,6 +94,8 @@ class Summary:
     fresh: tuple[str, ...] = ()
     """Those of them that were encoded by this run."""
     held: tuple[Held, ...] = ()
+    gates: tuple[GateSummary, ...] = ()
+    """Every quality gate with its threshold."""
     lost: tuple[Lost, ...] = ()
     passed: tuple[tuple[str, str], ...] = ()
     """Files that are not for us: path, reason."""
@@ -132,6 +147,7 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
     lines += _listed("could not be used", [f"{f.text}" for f in summary.failures], most)
     lines += _passed(summary)
     held = [f'{h.id}: "{h.text}" ({"; ".join(h.reasons)})' for h in summary.held]
+    lines += _gates(summary)
     lines += _listed("held for a look", held, most)
     lines += _listed("edited by hand, left as they are", list(summary.edited), most)
     lines += _listed("removed, no longer in the dataset", list(summary.removed), most)
@@ -144,6 +160,20 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
     else:
         lines.append(f"{len(summary.written)} clips in {summary.out}/clips ({len(summary.fresh)} new)")
     return "\n".join(lines)
+
+
+def _gates(summary: Summary) -> list[str]:
+    on = [gate for gate in summary.gates if gate.threshold != "off"]
+    if not on or (not summary.clips and not summary.lost):
+        return []
+    told = [f"{gate.name} ({gate.threshold}): {_gated(gate)}" for gate in on if gate.held or gate.left_out]
+    quiet = [f"{gate.name} ({gate.threshold})" for gate in on if not gate.held and not gate.left_out]
+    return ["quality gates:", *(f"  {line}" for line in told), *([f"  none by {', '.join(quiet)}"] if quiet else [])]
+
+
+def _gated(gate: GateSummary) -> str:
+    said = [f"{gate.held} clips held"] if gate.held else []
+    return ", ".join(said + ([f"{gate.left_out} lines left out"] if gate.left_out else []))
 
 
 def _passed(summary: Summary) -> list[str]:

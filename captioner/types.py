@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from types import MappingProxyType
 
-from captioner.measures import Quality, Scene, Voice, Voiceprint
+from captioner.measures import Evidence, Quality, Scene, Voice, Voiceprint
 from captioner.scripts import spoken_text
 from captioner.times import Span, seconds
 
@@ -206,6 +207,9 @@ class Line:
     words: tuple[Word, ...]
     speaker: str | None
     doubts: tuple[Doubt, ...] = ()
+    evidence: Evidence | None = None
+    trust: float | None = None
+    """Probability that its words are what is said and that nobody else is heard; None where nothing is known of it."""
 
     @property
     def span(self) -> Span:
@@ -254,6 +258,12 @@ class Cut:
     @property
     def text(self) -> str:
         return spoken_text(word.text for line in self.lines for word in line.words)
+
+    @property
+    def trust(self) -> float | None:
+        """Probability that all its lines' words are what is said; None where that is not known of one."""
+        known = [line.trust for line in self.lines if line.trust is not None]
+        return round(prod(known), 3) if known and len(known) == len(self.lines) else None
 
     @property
     def all_doubts(self) -> tuple[Doubt, ...]:

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from captioner.measures import Evidence
 from captioner.speech.ghosts import is_ghost, plain
 from captioner.speech.regions import Mask, listen, runs, talking
 from captioner.times import Span, seconds
-from captioner.types import STEP, Activity, Doubt, Line, Transcript, Turn, Word
+from captioner.types import STEP, Activity, Doubt, Heard, Line, Transcript, Turn, Word
 
 REASONS: dict[str, str] = {
     "no-speech": "the words stand where nobody speaks",
     "too-fast": "there are more words than anyone can say in that time",
     "invented": "a phrase that transcribers invent where there is little to hear",
     "low-probability": "the transcriber itself was not sure",
+    "low-trust": "all that is known of it together makes it unlikely that the words are right",
     "repetition": "the same words come again and again",
     "unheard-speech": "somebody speaks and no word is written",
     "no-speaker": "nobody is known to have spoken",
@@ -30,6 +32,12 @@ REASONS: dict[str, str] = {
     "prompt-echo": "the glossary came back instead of what was said",
     "caption-differs": "the caption beside a ready clip quotes other words than are heard",
     "too-long-caption": "the trainer's text encoder would cut off the caption's end",
+    "poor-quality": "it sounds bad: its DNSMOS is low",
+    "noisy": "the voice is little louder than the noise",
+    "clipped": "the loudest samples are cut off",
+    "narrow-band": "the sound ends low, as on a telephone",
+    "reverberant": "the room rings long",
+    "music-under-speech": "the voice is little louder than the music under it",
     "at-edge-of-file": "a word touches the edge of a clip that was kept whole",
 }
 
@@ -47,10 +55,6 @@ WIDE = 3.0
 """Letters that a sign of a script which writes syllables or words stands for."""
 FAST_FROM = 8.0
 """Letters that a line needs to be judged by its speed: `I` can take 60 ms."""
-LOW_LINE = 0.5
-"""Mean probability of a line's words. Clean read speech has 0.85 to 0.98."""
-LOW_WORD = 0.2
-"""A single word's probability. Names in clean speech reach 0.3."""
 GHOST_PROBABILITY = 0.8
 """A phrase that is often invented is believed from this mean probability."""
 GHOST_SPEECH = 0.7
@@ -101,10 +105,15 @@ def doubt_lines(
     outside them was never given to the transcriber."""
     heard = _hear(lines, activity, regions, turns, transcript)
     checks: tuple[Callable[[Line, _Heard], Iterator[Doubt]], ...] = (
-        _no_speech, _too_fast, _invented, _low_probability, _repetition, _unheard, _no_speaker, _overlap, _transcriber,
+        _no_speech, _too_fast, _invented, _repetition, _unheard, _no_speaker, _overlap, _transcriber,
     )  # fmt: skip
     return [
-        replace(line, doubts=line.doubts + tuple(d for check in checks for d in check(line, heard))) for line in lines
+        replace(
+            line,
+            doubts=line.doubts + tuple(d for check in checks for d in check(line, heard)),
+            evidence=_evidence(line, heard),
+        )
+        for line in lines
     ]
 
 
@@ -192,18 +201,6 @@ def _invented(line: Line, heard: _Heard) -> Iterator[Doubt]:
         yield Doubt("invented", f"a phrase often invented, probability {said}, {share:.0%} of it speech", line.span)
 
 
-def _low_probability(line: Line, heard: _Heard) -> Iterator[Doubt]:
-    del heard
-    mean = _mean(line)
-    if mean is None:
-        return
-    worst = min((word for word in line.words if word.probability is not None), key=lambda word: word.probability or 0.0)
-    if mean < LOW_LINE:
-        yield Doubt("low-probability", f"mean word probability {mean:.2f}", line.span)
-    elif (worst.probability or 0.0) < LOW_WORD:
-        yield Doubt("low-probability", f"probability {worst.probability:.2f} of: {worst.text}", worst.span)
-
-
 def _repetition(line: Line, heard: _Heard) -> Iterator[Doubt]:
     del heard
     said = [plain(word.text) for word in line.words]
@@ -222,12 +219,23 @@ def _repetition(line: Line, heard: _Heard) -> Iterator[Doubt]:
 
 
 def _unheard(line: Line, heard: _Heard) -> Iterator[Doubt]:
+    for gap in _gaps(line, heard):
+        yield Doubt("unheard-speech", f"{gap.duration:.2f} s of speech without a word", gap)
+
+
+def _gaps(line: Line, heard: _Heard) -> Iterator[Span]:
+    """Speech without a word in the line or beside it."""
     reach = Span.at(max(0.0, line.span.start - UNHEARD_REACH), line.span.end + UNHEARD_REACH)
     for index in range(_first_after(heard.gaps, reach.start), len(heard.gaps)):
-        gap = heard.gaps[index]
-        if gap.start >= reach.end:
+        if heard.gaps[index].start >= reach.end:
             return
-        yield Doubt("unheard-speech", f"{gap.duration:.2f} s of speech without a word", gap)
+        yield heard.gaps[index]
+
+
+def _stretches_at(stretches: Sequence[Heard], span: Span) -> Sequence[Heard]:
+    """Those of ordered stretches that share time with a span."""
+    low = bisect_right(stretches, span.start, key=lambda one: one.span.end)
+    return stretches[low : bisect_left(stretches, span.end, key=lambda one: one.span.start)]
 
 
 def _first_after(spans: Sequence[Span], time: float) -> int:
@@ -241,6 +249,13 @@ def _no_speaker(line: Line, heard: _Heard) -> Iterator[Doubt]:
 
 
 def _overlap(line: Line, heard: _Heard) -> Iterator[Doubt]:
+    total = _overlapping(line, heard)
+    if line.speaker is not None and total > OVERLAP:
+        yield Doubt("overlap", f"somebody else speaks for {total:.2f} s of it", line.span)
+
+
+def _overlapping(line: Line, heard: _Heard) -> float:
+    """Seconds of somebody else's turns during the line."""
     span = line.span
     total, reached = 0.0, span.start
     for index in range(bisect_right(heard.latest, span.start), bisect_left(heard.starts, span.end)):
@@ -248,8 +263,22 @@ def _overlap(line: Line, heard: _Heard) -> Iterator[Doubt]:
         if turn.speaker != line.speaker:
             start, end = max(turn.span.start, reached), min(turn.span.end, span.end)
             total, reached = total + max(0.0, end - start), max(reached, end)
-    if line.speaker is not None and total > OVERLAP:
-        yield Doubt("overlap", f"somebody else speaks for {total:.2f} s of it", span)
+    return seconds(total)
+
+
+def _evidence(line: Line, heard: _Heard) -> Evidence:
+    stretches = _stretches_at(heard.transcript.heard, line.span)
+    said_for = sum(word.span.duration for word in line.words)
+    speech = sum(heard.speech(word.span) for word in line.words)
+    return Evidence(
+        speech=round(min(1.0, speech / said_for), 3) if said_for > 0 else None,
+        unheard=seconds(sum(gap.duration for gap in _gaps(line, heard))),
+        overlap=_overlapping(line, heard) if line.speaker is not None else None,
+        log_probability=min((s.log_probability for s in stretches if s.log_probability is not None), default=None),
+        no_speech=max((s.no_speech for s in stretches if s.no_speech is not None), default=None),
+        language=heard.transcript.language_probability,
+        invented=is_ghost(line.text, heard.transcript.language),
+    )
 
 
 def _transcriber(line: Line, heard: _Heard) -> Iterator[Doubt]:
