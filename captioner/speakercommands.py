@@ -167,7 +167,7 @@ def _decide(out: Path, decision: Decision, told: str) -> str:
     from captioner.run import settings_of
 
     with opened(out) as store:
-        said, roster = state_of(store)
+        _, roster = state_of(store)
     voices = {id_: _longest(_anchors(id_, roster)) for id_ in (decision.speaker, *decision.others) if id_}
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
     append_decision(out, replace(decision, voices={**voices, **decision.voices}, when=stamp))
