@@ -66,6 +66,9 @@ class Scene:
     """Time in which the room's echo falls by 60 dB, seconds, from how the speech decays; None for a dry voice too."""
     clarity: float | None = None
     """C50, dB: the first 50 ms of the sound against what the room adds later: much where the voice is close."""
+    swing: float | None = None
+    """How far the mean level of the non-speech stands over its quiet moments, dB: a noise stays, a murmur or a bark
+    does not; None where nobody stops to speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +112,23 @@ class Measures:
     scene: Scene = Scene()
     quality: Quality = Quality()
     voiceprint: Voiceprint = Voiceprint()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for or against a Line's words, besides the words' own probabilities."""
+
+    speech: float | None = None
+    """Share of the words' time in which somebody speaks, 0 to 1."""
+    unheard: float | None = None
+    """Seconds of speech without a word in the line or beside it."""
+    overlap: float | None = None
+    """Seconds of somebody else's turn during it."""
+    log_probability: float | None = None
+    """Mean over the tokens of the stretches that it was heard in; the lowest of several."""
+    no_speech: float | None = None
+    """The transcriber's probability that nobody speaks in them; the highest of several."""
+    language: float | None = None
+    """Probability of the recording's language."""
+    invented: bool = False
+    """Whether it is a phrase that transcribers invent."""

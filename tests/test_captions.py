@@ -29,7 +29,7 @@ from tests.goldens.make_captions import golden, lines
 TEMPLATES = {name: parse_template(*find_template(name)) for name in shipped_templates()}
 EMA = CaptionSettings("ema_voice", subject="a young woman", place="in a quiet indoor room")
 GENTLE = Voice(level=-45.0, pitch=190.0, pitch_spread=5.0, rate=3.0)
-ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False)
+ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False, swing=1.0)
 
 
 def heard(label: str) -> Tag:
@@ -365,17 +365,17 @@ def test_a_voice_is_described_where_it_stands_out(voice: Voice, words: str | Non
         (Scene(noise=-60, snr=30), "a woman beside a man", "clear speech, quiet room tone"),
         (Scene(noise=-60, snr=30), "a chairman", "clear speech, quiet room tone"),
         (Scene(noise=-90, snr=60), None, "clear speech, no background noise"),
-        (Scene(noise=-45, snr=15, music=False), None, "speech, soft background noise, no music"),
-        (Scene(noise=-30, snr=5, music=False), None, "speech over noise, loud background noise, no music"),
+        (Scene(noise=-45, snr=15, music=False, swing=1.0), None, "speech, soft background noise, no music"),
+        (Scene(noise=-30, snr=5, music=False, swing=1.0), None, "speech over noise, loud background noise, no music"),
         (Scene(noise=-30, snr=5, music=None), None, "speech"),
-        (Scene(noise=-28, snr=None, music=False), None, "no music"),
-        (Scene(noise=-58, snr=None, music=False), None, "quiet room tone, no music"),
+        (Scene(noise=-28, snr=None, music=False, swing=1.0), None, "no music"),
+        (Scene(noise=-58, snr=None, music=False, swing=1.0), None, "quiet room tone, no music"),
         (Scene(noise=-30, snr=26, music=None), None, "clear speech, quiet room tone"),
-        (Scene(noise=-70, snr=5, music=False), None, "speech over noise, loud background noise, no music"),
+        (Scene(noise=-70, snr=5, music=False, swing=1.0), None, "speech over noise, loud background noise, no music"),
         (Scene(noise=-30, snr=5, music=True), "a girl", "female speech, music in the background"),
         (Scene(noise=-30, snr=15, singing=True, music=True), None, "singing, music in the background"),
         (
-            Scene(noise=-60, snr=30, music=False, events=(heard("Dog"), heard("Rain"))),
+            Scene(noise=-60, snr=30, music=False, swing=1.0, events=(heard("Dog"), heard("Rain"))),
             None,
             "clear speech, a dog, rain, no music",
         ),

@@ -17,7 +17,7 @@ from captioner.measuring import tags_within
 from captioner.times import Span
 from tests.hearing import test_data
 
-ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False)
+ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False, swing=1.0)
 
 
 def tag(label: str, start: float = 1.0, end: float = 1.5, score: float = 0.9) -> Tag:
@@ -132,8 +132,9 @@ def test_no_music_is_said_only_while_nothing_speaks_for_music() -> None:
 
 
 def test_under_a_voice_without_a_pause_nothing_is_absent() -> None:
-    covered = replace(ROOM, noise=None, snr=None)
+    covered = replace(ROOM, noise=None, snr=None, swing=None)
     assert heard(scene=covered) == ()
+    assert "no music" not in heard(scene=replace(ROOM, swing=None))
     assert heard(scene=covered, spoken=False)[-1] == "no music"
 
 
@@ -179,6 +180,8 @@ def test_no_speech_is_said_only_while_no_tagger_speaks_for_it() -> None:
         (replace(ROOM, noise=-50, hiss=-51, snr=20), ("soft hiss",)),
         (replace(ROOM, noise=-50, hiss=-70, snr=20), ("soft background noise",)),
         (replace(ROOM, noise=-80, snr=60), ("no background noise",)),
+        (replace(ROOM, noise=-30, snr=6, swing=2.0), ("loud background noise",)),
+        (replace(ROOM, noise=-30, snr=6, swing=25.0), ()),
         (replace(ROOM, clicks=2.0), ("quiet room tone", "clicks")),
         (replace(ROOM, clicks=0.0, reverberation=0.4), ("quiet room tone",)),
         (replace(ROOM, reverberation=1.5), ("quiet room tone", "room reverberation")),

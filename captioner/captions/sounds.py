@@ -24,6 +24,8 @@ HUM, HISS = -65.0, -62.0
 """dBFS in the non-speech from which the mains' hum and what lies above 4 kHz are heard..."""
 HUM_SHARE, HISS_SHARE = 3.0, 3.0
 """... if they are no more than so many dB below the whole of it: else other noise covers them."""
+UNSTEADY = 10.0
+"""dB by which the non-speech may swing and still be a noise: what comes and goes, a murmur or a bark, is none."""
 CLICKS = 0.4
 """Clicks a second."""
 ECHOING = 0.8
@@ -170,7 +172,7 @@ def _music_words(scene: Scene, sure: Sequence[_Event], spoken: bool) -> str | No
         return (kinds[0] if kinds else "music") + (" in the background" if spoken else "")
     doubted = any(kind_of(tag) in ("music", "singing") and tag.score >= DOUBT for tag in scene.events)
     # A voice without a pause covers music 20 dB below it from every tagger.
-    covered = spoken and scene.noise is None
+    covered = spoken and (scene.noise is None or scene.swing is None)
     return "no music" if scene.music is False and not doubted and not covered else None
 
 
@@ -184,7 +186,7 @@ def _speech_words(scene: Scene, who: str | None, *, told: bool) -> str | None:
         return f"clear {kind}"
     if scene.snr < NOISY:
         # Where music plays, or may play, what lies under the voice need not be noise.
-        return f"{kind} over noise" if scene.music is False and not told else kind
+        return f"{kind} over noise" if scene.music is False and not told and _steady(scene) else kind
     return kind
 
 
@@ -232,5 +234,11 @@ def _noise_words(scene: Scene, *, alone: bool) -> str | None:
         return "quiet room tone"
     if scene.music is None or (scene.snr is None and not alone):
         return None  # loud enough to be music that nobody listened for, or the voice itself
+    if not _steady(scene):
+        return None
     soft = (scene.noise < MODERATE_ALONE) if scene.snr is None else (scene.snr >= MODERATE)
     return "soft background noise" if soft else "loud background noise"
+
+
+def _steady(scene: Scene) -> bool:
+    return scene.swing is None or scene.swing <= UNSTEADY

@@ -24,7 +24,7 @@ ARABIC = (
 )
 JAPANESE = "\u306f\u3058\u3081\u307e\u3057\u3066\u3002 \u79c1\u306f \u30a8\u30de \u3067\u3059\u3002"
 GENTLE = Voice(level=-45.0, pitch=190.0, pitch_spread=5.0, rate=3.0)
-ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False)
+ROOM = Scene(noise=-62.0, snr=30.0, speech=True, singing=False, music=False, swing=1.0)
 SONG = Scene(noise=-30.0, snr=15.0, speech=False, singing=True, music=True)
 BARE = CaptionSettings("ema_voice")
 EMA = CaptionSettings(

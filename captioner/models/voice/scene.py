@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from captioner.measures import Scene, Tag
 from captioner.models.protocols import Samples
-from captioner.models.voice.background import clicks_of, hiss_of, hum_of, noise_of
+from captioner.models.voice.background import clicks_of, hiss_of, hum_of, noise_of, swing_of
 from captioner.models.voice.masks import without_rumble
 from captioner.models.voice.room import hear_room
 from captioner.times import Span
@@ -44,6 +44,7 @@ def measure_scene(
         clicks=clicks_of(samples),
         reverberation=room.reverberation,
         clarity=room.clarity,
+        swing=swing_of(quiet, speech),
     )
 
 
