@@ -22,9 +22,11 @@ QUIET_ALONE, MODERATE_ALONE = -50.0, -30.0
 """The same where nobody speaks, dBFS."""
 HUM, HISS = -65.0, -62.0
 """dBFS in the non-speech from which the mains' hum and what lies above 4 kHz are heard..."""
-HUM_SHARE, HISS_SHARE = 3.0, 3.0
+HUM_SHARE, HISS_SHARE = 1.5, 4.0
 """... if they are no more than so many dB below the whole of it: else other noise covers them."""
-UNSTEADY = 10.0
+COVERED = 15.0
+"""The same where nobody stops to speak: what is measured between the sounds of clean speech is 22 to 26 dB below it."""
+UNSTEADY = 9.0
 """dB by which the non-speech may swing and still be a noise: what comes and goes, a murmur or a bark, is none."""
 CLICKS = 0.4
 """Clicks a second."""
@@ -204,13 +206,15 @@ def _kind(who: str | None) -> str:
 
 def _background(scene: Scene, events: Sequence[_Event], *, alone: bool) -> list[str]:
     """The measured background. What makes it may have been named by a tag: then its level is not named again."""
+    clicking = scene.clicks is not None and scene.clicks >= CLICKS
+    steady = not clicking and _steady(scene)  # a click has as much treble as a hiss
     said = [
         words
         for words, level, least, share in (
             ("low electrical hum", scene.hum, HUM, HUM_SHARE),
             ("soft hiss", scene.hiss, HISS, HISS_SHARE),
         )
-        if level is not None and level >= least and scene.noise is not None and level >= scene.noise - share
+        if steady and level is not None and level >= least and (scene.noise or 0.0) - share <= level
     ]
     if any(event.kind == "ambience" for event in events):
         said = []
@@ -218,7 +222,7 @@ def _background(scene: Scene, events: Sequence[_Event], *, alone: bool) -> list[
         general = _noise_words(scene, alone=alone)
         if general is not None and not (events and general.endswith("background noise")):
             said = [general]
-    if scene.clicks is not None and scene.clicks >= CLICKS:
+    if clicking:
         said.append("clicks")
     if scene.reverberation is not None and scene.reverberation >= ECHOING:
         said.append("room reverberation")
@@ -234,7 +238,7 @@ def _noise_words(scene: Scene, *, alone: bool) -> str | None:
         return "quiet room tone"
     if scene.music is None or (scene.snr is None and not alone):
         return None  # loud enough to be music that nobody listened for, or the voice itself
-    if not _steady(scene):
+    if not _steady(scene) or (scene.swing is None and (scene.snr or 0.0) >= COVERED):
         return None
     soft = (scene.noise < MODERATE_ALONE) if scene.snr is None else (scene.snr >= MODERATE)
     return "soft background noise" if soft else "loud background noise"
