@@ -39,10 +39,11 @@ def build(
     )
 
 
-def render(out: str | Path, **settings: Any) -> tuple[int, list[str]]:
+def render(out: str | Path, **settings: Any) -> tuple[int, list[str], list[str]]:
     """Draft all captions of a built dataset again, as `captioner render` does: no model runs.
 
-    Returns how many `.txt` changed and the clips whose text a person had changed, which stay as they are.
+    Returns how many `.txt` changed, the clips whose text a person had changed, which stay as they are, and what speaks
+    against captions as they are now: those that the trainer's text encoder would cut.
     """
     from captioner.run import render as run
 

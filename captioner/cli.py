@@ -185,10 +185,12 @@ def _print(summary: Summary, *, as_json: bool, dry: bool) -> None:
 def _render(given: argparse.Namespace) -> int:
     from captioner.run import render
 
-    changed, edited = render(given.out, _flags(given))
+    changed, edited, doubted = render(given.out, _flags(given))
     print(f"{changed} captions changed in {given.out}/clips")
     for name in edited:
         print(f"  {name}: edited by hand, left as it is")
+    for told in doubted:
+        print(f"  {told}", file=sys.stderr)
     return OK
 
 

@@ -16,11 +16,12 @@ from captioner.settings import Settings
 from captioner.store import ClipRow, Store, pack
 
 
-def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
+def render(out: Path, settings: Settings) -> tuple[int, list[str], list[str]]:
     """Draft every stored clip again, with the names that persons gave its speakers, and bring the written captions to
     it, without running a model.
 
-    Returns how many captions changed on disk and the ids whose text a person had changed, which stay.
+    Returns how many captions changed on disk, the ids whose text a person had changed, which stay, and what is to be
+    said of captions that are doubted in themselves: a written clip keeps its caption, however long that has become.
     """
     drafter = Drafter.of(settings)
     with Store(out / HOME) as store:
@@ -28,11 +29,12 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
         if not rows:
             raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
         drafter = drafter.told(people_of(store)).hearing(cut for _, cut in rows)
-        drafts = {}
+        drafts, doubted = {}, []
         by_recording: dict[str, list[ClipRow]] = {}
         for row, cut in rows:
             caption = drafter.draft(cut, row.adopted)
             drafts[row.id] = caption.text
+            doubted += [f"{row.id}: {doubt.reason}: {doubt.detail}" for doubt in caption.doubts]
             by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
         with store.transaction():
             before = {id_: row.caption for id_, row in store.written().items()}
@@ -42,7 +44,7 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str]]:
             edited = refresh_captions(drafts, out / "clips", store)
             remember(store, settings, None)
         changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)
-        return changed, edited
+        return changed, edited, doubted
 
 
 def remembered(out: Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def build(
     return work.run(yes=yes, dry=dry_run)
 
 
-def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str]]:
+def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str], list[str]]:
     """See `captioner.render`."""
     from captioner.rendering import remembered
     from captioner.rendering import render as run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 UNSPACED = (
     ("\u0e00", "\u109f"),
@@ -16,13 +17,16 @@ Chinese and Japanese with their punctuation."""
 
 
 def _unspaced(mark: str) -> bool:
-    return any(first <= mark <= last for first, last in UNSPACED)
+    return mark >= UNSPACED[0][0] and any(first <= mark <= last for first, last in UNSPACED)
 
 
 def spoken_text(words: Iterable[str]) -> str:
     """Words as they are written down: a blank between them, none where both sides are of a script without blanks."""
-    text = ""
-    for word in filter(None, words):
-        gap = "" if not text or (_unspaced(text[-1]) and _unspaced(word[0])) else " "
-        text += gap + word
-    return text
+    kept = [word for word in words if word]
+    text = " ".join(kept)
+    if text.isascii():
+        return text
+    pieces = kept[:1]
+    for before, word in pairwise(kept):
+        pieces.append(word if _unspaced(before[-1]) and _unspaced(word[0]) else f" {word}")
+    return "".join(pieces)

@@ -172,7 +172,7 @@ def _decide(out: Path, decision: Decision, told: str) -> str:
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
     append_decision(out, replace(decision, voices={**voices, **decision.voices}, when=stamp))
     settings = settings_of({}, base=remembered(out))
-    changed, edited = render(out, settings)
+    changed, edited, _ = render(out, settings)
     by_hand = f"; {len(edited)} edited by hand stay as they are: {', '.join(edited[:5])}" if edited else ""
     return f"{told}; {changed} captions changed{by_hand}"
 

@@ -174,7 +174,7 @@ def test_a_persons_caption_stays(dataset: tuple[Path, Path]) -> None:
     mine, other = sorted(texts(out))[:2]
     (out / "clips" / f"{mine}.txt").write_text("typed by a person", encoding="utf-8")
     assert run(raw, out, trigger="other").edited == (mine,)
-    changed, edited = captioner.render(out, template="plain", trigger="third")
+    changed, edited, _ = captioner.render(out, template="plain", trigger="third")
     assert edited == [mine]
     assert changed == len(texts(out)) - 1
     assert texts(out)[mine] == "typed by a person"

@@ -161,7 +161,10 @@ FIELDS: Mapping[str, Callable[[Cut, CaptionSettings], str | None]] = {
 
 
 def _text(cut: Cut, settings: CaptionSettings) -> str:
-    return nonverbal.text_with_sounds(cut, settings.nonverbal) if settings.nonverbal else cut.text
+    """The words, with sounds between them where they are asked for; sounds alone are no speech."""
+    if not settings.nonverbal or said(cut.text) is None:
+        return cut.text
+    return nonverbal.text_with_sounds(cut, settings.nonverbal)
 
 
 def _told(given: str | None, cut: Cut, settings: CaptionSettings) -> str | None:

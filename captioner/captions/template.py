@@ -45,11 +45,9 @@ class Template:
     nodes: tuple[Node, ...]
     asks: tuple[Ask, ...] = ()
     nonverbal: str = STYLE
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every field that it names."""
-        return frozenset(names_in(self.nodes))
+    """How a sound of the mouth is written between the words; empty where the form has none there."""
+    names: frozenset[str] = frozenset()
+    """Every field that it names."""
 
 
 def parse_template(text: str, origin: str) -> Template:
@@ -71,7 +69,7 @@ def parse_template(text: str, origin: str) -> Template:
         wrong.append(f"nonverbal is {nonverbal!r}: give {STYLE} or leave it empty; readers find no other marks again")
     if wrong:
         raise TemplateError("\n".join(f"{origin}: {fault}" for fault in wrong))
-    return Template(one_line(str(dialect)), nodes, asks, nonverbal)
+    return Template(one_line(str(dialect)), nodes, asks, nonverbal, frozenset(names_in(nodes)))
 
 
 def render(template: Template, fields: Mapping[str, str | None]) -> Caption:

@@ -62,7 +62,8 @@ _GROUPS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!,?\d)")
 
 def one_line(text: str) -> str:
     """`text` with every run of blanks, line breaks and control characters as one blank, and none at its ends."""
-    return " ".join("".join(" " if _breaks(mark) else mark for mark in text).split())
+    shown = text if text.isprintable() else "".join(" " if _breaks(mark) else mark for mark in text)
+    return " ".join(shown.split())
 
 
 def _breaks(mark: str) -> bool:

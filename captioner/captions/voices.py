@@ -211,12 +211,13 @@ def _pace(voice: Voice, own: Profile) -> str | None:
     if rate is None:
         return None
     if own.cuts >= FEW and own.rate:
-        if rate >= FASTER * own.rate and rate >= FAST_ENOUGH:
-            return "fast"
-        return "slow" if rate <= SLOWER * own.rate and rate <= SLOW_ENOUGH else None
-    if rate > FAST and (voice.syllables is None or voice.syllables >= FAST_SYLLABLES):
+        fast, slow = max(FASTER * own.rate, FAST_ENOUGH), min(SLOWER * own.rate, SLOW_ENOUGH)
+    else:
+        fast, slow = FAST, SLOW
+    # Few long words are not slow, and many short ones not fast: the syllables must agree.
+    if rate > fast and (voice.syllables is None or voice.syllables >= FAST_SYLLABLES):
         return "fast"
-    return "slow" if rate < SLOW and (voice.syllables is None or voice.syllables <= SLOW_SYLLABLES) else None
+    return "slow" if rate < slow and (voice.syllables is None or voice.syllables <= SLOW_SYLLABLES) else None
 
 
 def _melody(voice: Voice, own: Profile) -> str | None:
