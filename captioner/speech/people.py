@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal
 
 from captioner.times import Span
@@ -172,3 +173,9 @@ def new_id(taken: Iterable[str]) -> str:
     """The id after the highest that was ever given."""
     numbers = [int(id_.removeprefix("SPEAKER_")) for id_ in taken if ID.fullmatch(id_)]
     return f"SPEAKER_{max(numbers, default=-1) + 1:02d}"
+
+
+def first_free(taken: Iterable[str]) -> str:
+    """The lowest id that is not taken."""
+    known = set(taken)
+    return next(id_ for number in count() if (id_ := f"SPEAKER_{number:02d}") not in known)

@@ -19,11 +19,11 @@ from captioner.types import Cut, Doubt
 
 Vector = NDArray[np.float32]
 
-HALVES: Curve = ((0.6, 0.25), (1.0, 0.33), (1.5, 0.40), (2.5, 0.47))
-"""(seconds of the shorter half, cosine): one person's halves are more alike than this but for 1 in 100."""
-OWN: Curve = ((0.6, 0.31), (1.0, 0.37), (1.5, 0.43), (2.5, 0.50))
+HALVES: Curve = ((0.9, 0.34), (1.75, 0.35), (2.3, 0.40))
+"""(seconds of a half, cosine): one person's halves are more alike than this but for 1 cut in 100 or less."""
+OWN: Curve = ((0.8, 0.40), (1.3, 0.42), (1.75, 0.43), (2.3, 0.47))
 """The same for the less like half and the rest of its speaker's speech."""
-OTHER = 0.05
+OTHER: Curve = ((0.9, 0.12), (1.4, 0.07), (2.0, 0.05), (2.4, 0.02))
 """By how much somebody else of the recording must be nearer than the speaker."""
 SOFT = 0.12
 """Cosine above and below those from which purity is 1 and 0."""
@@ -84,6 +84,8 @@ def purity(voiceprint: Voiceprint, seconds: float) -> float | None:
         marks.append(voiceprint.halves - limit(HALVES, seconds / 2))
     if voiceprint.own is not None:
         marks.append(voiceprint.own - limit(OWN, seconds / 2))
+    if voiceprint.own is not None and voiceprint.other is not None:
+        marks.append(limit(OTHER, seconds / 2) - (voiceprint.other - voiceprint.own))
     if not marks:
         return None
     return round(min(max(0.5 + 0.5 * min(marks) / SOFT, 0.0), 1.0), 2)
@@ -99,7 +101,7 @@ def purity_doubts(cut: Cut) -> tuple[Doubt, ...]:
     if print_.own is not None and print_.own < (least := limit(OWN, seconds / 2)):
         detail = f"it is like the rest of its speaker's speech by {print_.own:.2f}, expected {least:.2f} or more"
         found.append(Doubt("other-voice", detail, cut.span))
-    elif print_.own is not None and print_.other is not None and print_.other > print_.own + OTHER:
+    elif print_.own is not None and print_.other is not None and print_.other - print_.own > limit(OTHER, seconds / 2):
         detail = f"part of it is more like another speaker ({print_.other:.2f}) than like its own"
         found.append(Doubt("other-voice", f"{detail} ({print_.own:.2f})", cut.span))
     return tuple(found)

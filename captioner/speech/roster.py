@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from captioner.speech.identity import DEFAULT, IdentityRules, LocalVoice, cluster, mean_vector, unpacked
-from captioner.speech.people import Anchor, People, new_id
+from captioner.speech.people import Anchor, People, first_free, new_id
 from captioner.times import Span
 
 LEAST = 3.0
@@ -109,7 +109,8 @@ def _named(
     result = []
     for entry, label in zip(entries, labels, strict=True):
         if label not in names and (clips[label] or lasted[label] >= LEAST):
-            names[label] = new_id(taken)
+            # With the store lost, what nobody spoke of is numbered as the first time.
+            names[label] = new_id(taken) if before.ids else first_free(taken)
             taken.add(names[label])
         result.append(names.get(label, entry.fallback))
     return result
