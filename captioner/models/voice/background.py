@@ -113,7 +113,8 @@ def hum_of(samples: Samples, speech: Sequence[Span]) -> float | None:
     silent = around(len(samples), speech)
     if len(samples) < HUM_WINDOW:
         return None
-    free = np.convolve(silent, np.ones(HUM_WINDOW), "valid")[::HUM_HOP] >= HUM_WINDOW - 1
+    total = np.concatenate(([0], np.cumsum(silent)))
+    free = (total[HUM_WINDOW:] - total[:-HUM_WINDOW])[::HUM_HOP] == HUM_WINDOW
     if not free.any():
         return None
     window = np.hanning(HUM_WINDOW).astype(np.float32)
