@@ -6,7 +6,7 @@ and "Sound effect" says nothing. Phrases are nouns, so that they fit a list and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -263,9 +263,8 @@ Effects unit: Chorus effect
 with several parents is listed under each, and has its phrase and kind from where it is first given one."""
 
 
-def _entries() -> Iterator[tuple[str, str, str, str]]:
-    """Kind, parent, class and phrase of every entry; "" for none."""
-    kind = ""
+def _classes() -> Mapping[str, SoundClass]:
+    phrases, kinds, parents, kind = dict[str, str](), dict[str, str](), dict[str, list[str]](), ""
     for line in _TABLE.strip().splitlines():
         if line.startswith("["):
             kind = line.strip("[]")
@@ -273,19 +272,10 @@ def _entries() -> Iterator[tuple[str, str, str, str]]:
         parent, colon, rest = line.partition(": ")
         for entry in (rest if colon else line).split(" | "):
             name, _, phrase = entry.partition(" = ")
-            yield kind, parent if colon else "", name, phrase
-
-
-def _classes() -> Mapping[str, SoundClass]:
-    phrases: dict[str, str] = {}
-    kinds: dict[str, str] = {}
-    parents: dict[str, list[str]] = {}
-    for kind, parent, name, phrase in _entries():
-        if phrase or name not in kinds:
-            kinds[name] = kind
-        if phrase:
-            phrases[name] = phrase
-        parents.setdefault(name, []).extend([parent] if parent else [])
+            if phrase or name not in kinds:
+                kinds[name] = kind
+            phrases |= {name: phrase} if phrase else {}
+            parents.setdefault(name, []).extend([parent] if colon else [])
     return MappingProxyType(
         {name: SoundClass(name, phrases.get(name), kinds[name], tuple(above)) for name, above in parents.items()}
     )
