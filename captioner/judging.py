@@ -8,6 +8,8 @@ from dataclasses import astuple, replace
 from captioner.planning import PlannedJob
 from captioner.settings import Settings
 from captioner.speech.gates import GATES, Limits, judge
+from captioner.speech.trust import VERSION as TRUST_VERSION
+from captioner.speech.trust import trusted
 from captioner.store import key_of
 from captioner.summary import GateSummary
 from captioner.types import Cut, LeftOut
@@ -16,9 +18,18 @@ GATES_VERSION = "1"
 
 
 def judge_all(planned: Sequence[PlannedJob], settings: Settings) -> list[PlannedJob]:
-    """The same, every cut with the doubts that its measures give; those that a gate leaves out are listed as such."""
+    """The same, every cut with the doubts that its measures give and with the trust in its words; those that a gate
+    leaves out are listed as such."""
     limits, out = limits_of(settings), settings.gates_left_out
-    return [_gated(entry, limits, out) for entry in planned]
+    return [_trusted(_gated(entry, limits, out), settings.min_trust) for entry in planned]
+
+
+def _trusted(entry: PlannedJob, least: float) -> PlannedJob:
+    cuts = tuple(trusted(cut, least) for cut in entry.planned.cuts)
+    if cuts == entry.planned.cuts:  # nobody knows how probable the words are
+        return entry
+    key = key_of("trust", entry.key, TRUST_VERSION, least)
+    return replace(entry, planned=replace(entry.planned, cuts=cuts), key=key)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -164,9 +164,10 @@ class Build:
                 span = cut.span
                 clips.append(
                     ClipSummary(
-                        cut.id, name, span.start, span.end, cut.frames, cut.speaker, cut.text, caption, False, reasons
+                        cut.id, name, span.start, span.end, cut.frames, cut.speaker, cut.text, caption, False, reasons,
+                        cut.trust,
                     )
-                )
+                )  # fmt: skip
                 if not self._accepted(cut, drafted):
                     held.append(Held(cut.id, cut.text, reasons))
         notes = tuple(f"{entry.name}: no speech found" for entry in recordings if not entry.speech)

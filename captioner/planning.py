@@ -17,12 +17,14 @@ from captioner.speech.correct import correct
 from captioner.speech.doubt import doubt_lines
 from captioner.speech.lines import LineOptions, segment
 from captioner.speech.regions import speech_regions
+from captioner.speech.trust import VERSION as TRUST_VERSION
+from captioner.speech.trust import weighed
 from captioner.stages import Job, Reporter, Stages
 from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
 
-PLAN_VERSION = "8"
+PLAN_VERSION = "9"
 
 SURE_LANGUAGE = 0.5
 """Probability below which a detected language is not named in a caption; it is doubted there, too."""
@@ -66,7 +68,8 @@ def plan_key(job: Job, settings: Settings, rate: Fraction, adopted: Adopted) -> 
     """The key of a recording's Planned."""
     rule = frame_rule(settings, job.recording, rate)
     heard = sorted((stage, key) for stage, key in job.keys.items() if stage != "tagger")
-    return key_of("plan", PLAN_VERSION, job.recording.slug, heard, rate, rule, settings.keep_cuts, adopted)
+    made_by = (PLAN_VERSION, TRUST_VERSION)
+    return key_of("plan", made_by, job.recording.slug, heard, rate, rule, settings.keep_cuts, adopted)
 
 
 def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
@@ -83,6 +86,7 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     words = tuple(assign(heard, turns))
     lines = segment(words, turns, regions, LineOptions())
     lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
+    lines = [weighed(line) for line in lines]
     start = max(0.0, recording.audio.offset)
     end = sound.duration if picture is None else min(sound.duration, picture.end)
     made = (keep_whole if settings.keep_cuts else plan)(

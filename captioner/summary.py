@@ -80,6 +80,8 @@ class ClipSummary:
     caption: str
     written: bool
     doubts: tuple[str, ...] = ()
+    trust: float | None = None
+    """Probability that its words are right and only its speaker is heard; None where nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from captioner.speech.ghosts import PHRASES, is_ghost
 from captioner.speech.lines import segment
 from captioner.speech.regions import speech_regions
 from captioner.times import Span
-from captioner.types import STEP, Activity, Doubt, Line, Transcript, Turn, Word
+from captioner.types import STEP, Activity, Doubt, Heard, Line, Transcript, Turn, Word
 
 
 def heard(length: float, *spoken: tuple[float, float]) -> Activity:
@@ -100,14 +100,27 @@ def test_a_phrase_of_another_language_is_no_ghost() -> None:
     assert not is_ghost("...", "en")
 
 
-def test_low_probability_of_a_line_or_a_word_is_doubted() -> None:
-    assert reasons(said("we start again", 0.5, probability=0.45)) == ["low-probability"]
-    words = said("we start again now", 0.5)
-    words[2] = Word("again", words[2].span, 0.1, "A")
-    (doubt,) = doubts(words)
-    assert (doubt.reason, doubt.span) == ("low-probability", words[2].span)
-    assert "0.10" in doubt.detail
-    assert reasons(said("we start again", 0.5, probability=None)) == []
+def test_a_word_of_low_probability_alone_is_no_doubt_here() -> None:
+    assert reasons(said("we start again", 0.5, probability=0.1)) == []
+
+
+def test_evidence_of_a_line_is_kept_with_it() -> None:
+    words = said("we start again", 1.0)
+    activity = heard(5, (1.0, 1.6), (1.95, 2.4))
+    transcript = Transcript(
+        tuple(words), "en", 0.9, (), (Heard(Span(0.5, 3.0), -0.4, 0.2), Heard(Span(3.0, 5.0), -0.9, 0.8))
+    )
+    turns = [Turn(Span(0.0, 5.0), "A"), Turn(Span(1.7, 5.0), "B")]
+    (line,) = doubt_lines(
+        [Line(tuple(words), "A")], activity=activity, regions=[Span(1.0, 2.4)], turns=turns, transcript=transcript
+    )
+    evidence = line.evidence
+    assert evidence is not None
+    assert evidence.speech == pytest.approx(0.6 / 0.9, abs=0.02)
+    assert evidence.unheard == pytest.approx(0.45, abs=0.06)
+    assert evidence.overlap == pytest.approx(0.2)
+    assert (evidence.log_probability, evidence.no_speech, evidence.language) == (-0.4, 0.2, 0.9)
+    assert not evidence.invented
 
 
 def test_a_loop_is_doubted_and_emphasis_is_not() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from captioner.cuts.edges import Grid, milliseconds, word_costs
 from captioner.cuts.values import PlanOptions
+from captioner.speech.trust import UNTRUSTED
 from captioner.types import Line, Turn, Word
 
 DEAD_AIR = 0.02
@@ -155,7 +156,7 @@ def make_scene(
 def make_atom(scene: Scene, line: Line, number: int, first: int, last: int) -> Atom:
     inside = range(first, last + 1)
     start, end = scene.starts[first], max(scene.ends[index] for index in inside)
-    doubted = any(
+    doubted = (line.trust is not None and line.trust < UNTRUSTED) or any(
         doubt.span is None or (milliseconds(doubt.span.end) >= start and milliseconds(doubt.span.start) <= end)
         for doubt in line.doubts
     )
