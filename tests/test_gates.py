@@ -36,7 +36,7 @@ def cut(scene: Scene = GOOD[0], quality: Quality = GOOD[1], text: str = "Yes.", 
 
 BAD = {
     "mos": cut(quality=replace(GOOD[1], overall=1.4)),
-    "snr": cut(scene=replace(GOOD[0], snr=3.0)),
+    "snr": cut(scene=replace(GOOD[0], snr=3.0), quality=replace(GOOD[1], background=2.0)),
     "clipping": cut(quality=replace(GOOD[1], clipped=0.05)),
     "bandwidth": cut(quality=replace(GOOD[1], bandwidth=3800)),
     "reverberation": cut(scene=replace(GOOD[0], reverberation=1.7)),
@@ -88,6 +88,11 @@ def test_music_is_judged_by_its_own_gate() -> None:
     assert judge(loud, Limits()).doubts == ()
 
 
+def test_a_background_that_sounds_clean_is_no_noise() -> None:
+    """Another voice between the words is as loud as they are."""
+    assert judge(replace(BAD["snr"], quality=GOOD[1]), Limits()).doubts == ()
+
+
 def test_a_clip_without_speech_has_no_voice_to_judge() -> None:
     assert judge(replace(BAD["snr"], lines=()), Limits()).doubts == ()
 
@@ -100,9 +105,12 @@ def test_a_held_clip_stays_and_its_draft_is_made_again() -> None:
     assert judged.planned.left_out == ()
 
 
-def test_what_passes_keeps_its_key() -> None:
-    entry = job(cut())
-    assert judge_all([entry], Settings()) == [entry]
+def test_what_passes_is_neither_held_nor_left_out() -> None:
+    (judged,) = judge_all([job(cut())], Settings())
+    assert [one.all_doubts for one in judged.planned.cuts] == [()]
+    assert judged.planned.left_out == ()
+    (other,) = judge_all([job(BAD["snr"])], Settings(min_snr=None))
+    assert [one.all_doubts for one in other.planned.cuts] == [()]
 
 
 def test_a_clip_left_out_is_listed_with_its_reason_and_its_seconds() -> None:

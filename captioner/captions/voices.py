@@ -11,7 +11,7 @@ All thresholds are in the table below; ordinary voices lie between them and have
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log2
 from statistics import median
 
@@ -24,7 +24,7 @@ LOW, HIGH = 100.0, 280.0
 LOW_MAN, HIGH_MAN = 100.0, 180.0
 LOW_WOMAN, HIGH_WOMAN = 145.0, 260.0
 """The same where a person said whose voice it is."""
-WARM, BRIGHT = -23.0, -9.0
+WARM, BRIGHT = -25.0, -9.0
 """dB above 2 kHz against below: dark to bright microphones and voices measure -31 to -8."""
 WARM_TONE = 10.0
 """dB of harmonics over the rest that a warm voice has at least: a muffled or noisy one has less."""
@@ -44,7 +44,7 @@ SHOUT_LEVEL, SHOUT_PITCH, SHOUT_BRIGHT = 8.0, 4.0, 3.0
 LOUDER, LOUDER_BRIGHT = 6.0, 1.5
 """dB over the speaker's own in that recording, and of brightness: a raised voice is brighter, a near one is not."""
 SOFTER, SOFTER_BRIGHT = -7.0, -1.0
-SLOWER, FASTER = 0.65, 1.4
+SLOWER, FASTER = 0.65, 1.5
 """Times the speaker's own words a second..."""
 SLOW_ENOUGH, FAST_ENOUGH = 2.2, 3.8
 """... and words a second, at most and at least."""
@@ -56,12 +56,12 @@ SOFT, LOUD = -40.0, -10.0
 """dBFS of the speech. Recordings of ordinary voices lie between: -38 across a room, -12 close and levelled."""
 SLOW, FAST = 1.8, 4.5
 """Words a second of speech, pauses left out..."""
-SLOW_SYLLABLES, FAST_SYLLABLES = 3.0, 5.0
+SLOW_SYLLABLES, FAST_SYLLABLES = 3.0, 5.5
 """... and the syllables a second that must agree: some words have five, and some scripts write each alone."""
 LIVELY = 16.0
 """Semitones of spread..."""
-LEAP = 24.0
-"""... up to which they are believed: two octaves in a Cut are a tracker's slip."""
+LEAP = 20.0
+"""... up to which they are believed: more in one Cut is creak, or a slip of the tracker."""
 
 DISTANT = 1.0
 """dB of C50 below which a voice is far away in its room."""
@@ -83,6 +83,8 @@ class Profile:
 
     cuts: int = 0
     level: float | None = None
+    loudest: float | None = None
+    """Median level of the recording in which they are loudest: gain hides effort, and another may not."""
     pitch: float | None = None
     pitch_spread: float | None = None
     rate: float | None = None
@@ -130,11 +132,16 @@ def voices(cuts: Sequence[Cut]) -> Voices:
         if cut.speaker is not None:
             speakers.setdefault(cut.speaker, []).append(cut)
             takes.setdefault((cut.speaker, cut.slug), []).append(cut)
-    found = {name: profile(own) for name, own in sorted(speakers.items())}
+    recorded = {name: profile(own) for name, own in sorted(takes.items())}
+    loudest: dict[str, float] = {}
+    for (name, _), one in recorded.items():
+        if one.level is not None:
+            loudest[name] = max(one.level, loudest.get(name, one.level))
+    found = {name: replace(profile(own), loudest=loudest.get(name)) for name, own in sorted(speakers.items())}
     bright = [one.brightness for one in found.values() if one.brightness is not None]
     return Voices(
         found,
-        {name: profile(own) for name, own in sorted(takes.items())},
+        recorded,
         round(median(bright), 2) if len(bright) >= SEVERAL else None,
     )
 
@@ -175,7 +182,7 @@ def _colour(own: Profile, middle: float | None) -> str | None:
 
 
 def _calm(own: Profile) -> bool:
-    spread, rate, level = own.pitch_spread, own.rate, own.level
+    spread, rate, level = own.pitch_spread, own.rate, own.level if own.loudest is None else own.loudest
     if spread is None or rate is None or level is None:
         return False
     return spread < CALM and rate <= UNHURRIED and level <= GENTLE

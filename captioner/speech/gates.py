@@ -52,8 +52,14 @@ class Gate:
         return value < limit if self.least else value > limit
 
 
+CLEAN = 3.5
+"""DNSMOS of the background from which there is no noise to hold a clip for: what is loud between the words is then
+somebody's voice, or a word that was missed."""
+
+
 def _snr(cut: Cut) -> float | None:
-    return None if cut.scene.music else cut.scene.snr
+    background = cut.quality.background
+    return None if cut.scene.music or (background is not None and background >= CLEAN) else cut.scene.snr
 
 
 def _over_music(cut: Cut) -> float | None:
@@ -71,7 +77,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         "snr", "noisy", _snr, True,
-        "the voice is {value:.0f} dB over the noise, where {limit:.0f} is the least",
+        "the voice is {value:.1f} dB over the noise, where {limit:g} is the least",
         "less than {limit:g} dB over the noise",
     ),
     Gate(
@@ -88,7 +94,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         "music", "music-under-speech", _over_music, True,
-        "the voice is {value:.0f} dB over music, where {limit:.0f} is the least",
+        "the voice is {value:.1f} dB over music, where {limit:g} is the least",
         "less than {limit:g} dB over music",
     ),
 )  # fmt: skip

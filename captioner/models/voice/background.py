@@ -50,6 +50,8 @@ CLICK_NEAR = 320
 """Samples on each side, 20 ms, that it stands out from."""
 CLICK_OVER = 200.0
 """Times the energy of the louder side: a consonant's burst is followed by breath, a voice's pulses by the next one."""
+LEAST_CLICKS = 2
+"""A single one may be a lip."""
 CLICK_LEAST = 1e-6
 """Mean square: a click below -60 dBFS is not heard."""
 
@@ -168,6 +170,8 @@ def clicks_of(samples: Samples) -> float | None:
     loud = energy[places] > CLICK_OVER * np.maximum(before, after) + CLICK_LEAST
     found = np.flatnonzero(loud)
     clicks = 0 if len(found) == 0 else 1 + int((np.diff(found) > 2).sum())
+    if clicks < LEAST_CLICKS:
+        return 0.0
     return round(clicks * SPEECH_RATE / len(samples), 2)
 
 
