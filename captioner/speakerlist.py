@@ -60,17 +60,21 @@ def speakers(out: Path) -> list[Listed]:
     for entry in roster.entries:
         if entry.present:
             by_label.setdefault(said.label(entry.id), []).append(entry)
+    for _, cut in clips:
+        if cut.speaker is not None:
+            by_label.setdefault(cut.speaker, [])  # a person's word on single clips
     found = []
     for label, entries in by_label.items():
         own = [(row, cut) for row, cut in clips if cut.speaker == label]
-        if not own and entries[0].id == entries[0].fallback:
+        if not own and all(entry.id == entry.fallback for entry in entries):
             continue
+        id_ = said.owner(entries[0].id) if entries else said.named(label) or label
         listed = _listed(label, entries, own, roster, out, written, near.get(label, ()))
-        personal = said.said.get(said.owner(entries[0].id))
+        personal = said.said.get(id_)
         mine = settings.speakers.get(label)
         listed = replace(
             listed,
-            speaker=said.owner(entries[0].id),
+            speaker=id_,
             trigger=(mine and mine.trigger) or (personal and personal.trigger) or settings.trigger,
             subject=(mine and mine.subject) or (personal and personal.subject) or settings.subject,
             name=personal.name if personal else None,
@@ -83,7 +87,7 @@ def _listed(
     label: str, entries: Sequence[Entry], clips: Sequence[tuple[ClipRow, Cut]], roster: Roster, out: Path,
     written: Mapping[str, str], alike: Sequence[str],
 ) -> Listed:  # fmt: skip
-    names = {entry.anchor.recording for entry in entries}
+    names = {entry.anchor.recording for entry in entries} | {row.recording for row, _ in clips}
     languages = {source.language for name in names if (source := roster.sources.get(name)) and source.language}
     best, start, end, text = None, None, None, None
     if clips:
@@ -96,7 +100,7 @@ def _listed(
     return Listed(
         speaker=label,
         name=None,
-        minutes=round(sum(entry.anchor.seconds for entry in entries) / 60, 2),
+        minutes=round((sum(e.anchor.seconds for e in entries) or sum(spoken(cut) for _, cut in clips)) / 60, 2),
         clips=len(clips),
         recordings=len(names),
         languages=tuple(sorted(languages)),
@@ -116,8 +120,12 @@ def _worth(cut: Cut, written: bool) -> tuple[object, ...]:
     """How good a sample of a voice a clip is: written, undoubted, like the rest of it, clean, long."""
     quality, snr = cut.quality.overall or 0.0, min(cut.scene.snr or 0.0, 40.0)
     like = cut.voiceprint.own or 0.0
-    words = sum(word.span.duration for line in cut.lines for word in line.words)
-    return written, not cut.all_doubts, quality + snr / 20 + like + min(words, 4.0) / 2
+    return written, not cut.all_doubts, quality + snr / 20 + like + min(spoken(cut), 4.0) / 2
+
+
+def spoken(cut: Cut) -> float:
+    """Seconds of words."""
+    return sum(word.span.duration for line in cut.lines for word in line.words)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

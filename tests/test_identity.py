@@ -49,7 +49,7 @@ def test_one_voice_in_two_recordings_is_one_speaker() -> None:
 
 
 def test_more_speech_must_be_nearer() -> None:
-    far = near(voice(0), 0.38, 30)
+    far = near(voice(0), 0.35, 30)
     assert labels(("a", 2, voice(0), -1), ("b", 2, far, -1)) == [0, 0]
     assert labels(("a", 20, voice(0), -1), ("b", 20, far, -1)) == [0, 1]
     assert labels(("a", 20, voice(0), -1), ("b", 2, far, -1)) == [0, 0], "the shorter of the two counts"

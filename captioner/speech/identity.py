@@ -26,7 +26,7 @@ BLOCK = 1024
 class IdentityRules:
     """Distances are cosine distances (0 to 2), weights are seconds of speech."""
 
-    limits: Curve = ((1.0, 0.42), (2.0, 0.40), (4.0, 0.36), (8.0, 0.32), (16.0, 0.29))
+    limits: Curve = ((1.0, 0.40), (2.0, 0.38), (4.0, 0.34), (8.0, 0.30), (16.0, 0.27))
     """(seconds, distance): two clusters of which the smaller has so many seconds are one person up to this distance;
     linear between, level outside, never rising. Stricter than where errors balance: two people under one name spoil
     captions, one person under two names is merged with a word."""
