@@ -139,6 +139,7 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
             f"{_clock(summary.kept)} of {_clock(summary.speech)} of speech kept ({share:.0f} %) "
             f"in {len(summary.clips)} clips"
         )
+    lines += _speakers(summary)
     reasons: Counter[str] = Counter()
     for lost in summary.lost:
         reasons[lost.reason] += lost.end - lost.start  # type: ignore[assignment]
@@ -176,6 +177,16 @@ def _gates(summary: Summary) -> list[str]:
 def _gated(gate: GateSummary) -> str:
     said = [f"{gate.held} clips held"] if gate.held else []
     return ", ".join(said + ([f"{gate.left_out} lines left out"] if gate.left_out else []))
+
+
+def _speakers(summary: Summary) -> list[str]:
+    """Who speaks in the clips of the whole dataset, most clips first."""
+    counts = Counter(clip.speaker for clip in summary.clips if clip.speaker is not None)
+    if not counts:
+        return []
+    shown = [f"{name} {count}" for name, count in counts.most_common(8)]
+    rest = [f"{len(counts) - 8} more"] if len(counts) > 8 else []
+    return [f"{len(counts)} speakers, clips of each: {', '.join([*shown, *rest])}"]
 
 
 def _passed(summary: Summary) -> list[str]:

@@ -280,6 +280,8 @@ def test_a_cut_far_from_its_speaker_is_doubted() -> None:
 
 
 def test_a_cut_is_not_compared_with_itself() -> None:
+    half_of_it = Speaker(voice(0) * np.float32(4) + voice(1) * np.float32(4), 8.0)
+    assert reasons(compared(a_cut(voice(1), voice(1)), half_of_it, [])) == {"other-voice"}
     alone = a_cut(voice(3), voice(3))
     own = speakers_of([("A", voice(3), 4.5)])["A"]
     assert compared(alone, own, []).voiceprint.own is None
