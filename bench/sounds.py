@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from captioner.captions.audioset import CLASSES, ancestors
 from captioner.captions.sounds import hear, kind_of
 from captioner.measures import Scene, Tag
-from captioner.models.protocols import Excerpt
 from captioner.models.registry import backend_module
+from captioner.models.voice.scene import measure_scene
 from captioner.speech.regions import speech_regions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -191,12 +191,11 @@ def scenes(ear: Ear, mixed: Sequence[Mixture]) -> tuple[list[Scene], float]:
     cost = (time.perf_counter() - begun) / sum(wave.duration for wave in waves)
     vad = backend_module("vad", "embedded")
     heard = vad.load(vad.Options()).listen(waves)
-    meter = backend_module("voice", "measured")
-    excerpts = [
-        Excerpt(one.samples, tuple(speech_regions(activity)), 0, own, ear.tagger.hears)
+    found = [
+        measure_scene(one.samples, tuple(speech_regions(activity)), tags=own, hears=ear.tagger.hears)
         for one, activity, own in zip(mixed, heard, tags, strict=True)
     ]
-    return [measures.scene for measures in meter.load(meter.Options()).measure(excerpts)], cost
+    return found, cost
 
 
 TRUE = {"noise": {"noise", "hum", "hiss", "water"}, "hiss": {"hiss", "water"}}
