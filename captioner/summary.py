@@ -186,7 +186,8 @@ def _speakers(summary: Summary) -> list[str]:
         return []
     shown = [f"{name} {count}" for name, count in counts.most_common(8)]
     rest = [f"{len(counts) - 8} more"] if len(counts) > 8 else []
-    return [f"{len(counts)} speakers, clips of each: {', '.join([*shown, *rest])}"]
+    people = "1 speaker" if len(counts) == 1 else f"{len(counts)} speakers"
+    return [f"{people}, clips of each: {', '.join([*shown, *rest])}"]
 
 
 def _passed(summary: Summary) -> list[str]:
