@@ -286,22 +286,28 @@ def cost(voices: Voices) -> None:
 
 
 def fit(voices: Voices) -> None:
-    """Ridge regression on the features, their squares and a constant."""
-    features, truth = [], []
+    """Ridge regression on the features, their squares and a constant; its error on each voice when fitted on others."""
+    features, truth, whose = [], [], []
     for number, (_, answer) in enumerate(rooms()):
         time60 = reverberation_of(answer)
-        for sound in voices.sounds.values() if 0.15 <= time60 <= 1.7 else ():
+        for name, sound in voices.sounds.items() if 0.15 <= time60 <= 1.7 else ():
             wet = in_room(sound, answer)
             noisy = wet + white(len(wet), number) * np.float32(10 ** (-(20 + 10 * (number % 3)) / 20) * np.std(wet))
             found = room.decay_features(np.asarray(noisy, np.float32))
             if found is not None:
                 features.append(found)
                 truth.append((np.log(time60), np.clip(clarity_of(answer), -5, 30)))
-    matrix = np.array(features)
+                whose.append(name.split(" ")[0])
+    matrix, wanted, names = np.array(features), np.array(truth), np.array(whose)
     middle, spread = matrix.mean(0), matrix.std(0)
     shifted = (matrix - middle) / spread
     terms = np.c_[shifted, shifted**2, np.ones(len(shifted))]
-    weights = np.linalg.solve(terms.T @ terms + 3 * np.eye(terms.shape[1]), terms.T @ np.array(truth))
+    for name in sorted(set(whose)):
+        guessed = terms[names == name] @ _ridge(terms[names != name], wanted[names != name])
+        off = guessed - wanted[names == name]
+        row(f"{name} left out, reverberation", list(100 * np.expm1(off[:, 0])), "%")
+        row(f"{name} left out, clarity", list(off[:, 1]), "dB")
+    weights = _ridge(terms, wanted)
     for name, values in (
         ("means", middle),
         ("deviations", spread),
@@ -309,6 +315,10 @@ def fit(voices: Voices) -> None:
         ("clarity", weights[:, 1]),
     ):
         print(name, np.array2string(values, precision=4, separator=", ", max_line_width=110))
+
+
+def _ridge(terms: Any, wanted: Any) -> Any:
+    return np.linalg.solve(terms.T @ terms + 3 * np.eye(terms.shape[1]), terms.T @ wanted)
 
 
 def main() -> None:

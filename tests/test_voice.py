@@ -33,7 +33,7 @@ from captioner.models.protocols import Excerpt
 from captioner.models.voice import measured
 from captioner.models.voice.distortion import bandwidth, clipped_share
 from captioner.models.voice.masks import inside
-from captioner.models.voice.mos import LONGEST, SHORTEST, pieces
+from captioner.models.voice.mos import PIECE, STEP, pieces
 from captioner.models.voice.pitch import Tracker
 from captioner.models.voice.room import hear_room
 from captioner.models.voice.scene import measure_scene
@@ -303,12 +303,14 @@ def test_a_telephone_is_narrow_at_any_rate() -> None:
     assert bandwidth(voice[:1000], 8000.0) is None
 
 
-def test_the_network_hears_whole_frames_of_all_of_a_clip() -> None:
-    assert [len(piece) for piece in pieces(np.ones(RATE, np.float32))] == [SHORTEST]
-    assert [len(piece) for piece in pieces(np.ones(5 * RATE + 7, np.float32))] == [5 * RATE]
+def test_the_network_hears_the_middle_of_every_five_seconds_in_whole_frames() -> None:
+    assert [len(piece) for piece in pieces(np.ones(RATE, np.float32))] == [PIECE]
+    ramp = np.arange(5 * RATE + 7, dtype=np.float32)
+    (middle,) = pieces(ramp)
+    assert middle.mean() == pytest.approx(ramp.mean(), abs=STEP)
     long = pieces(np.ones(20 * RATE, np.float32))
-    assert len(long) == 3
-    assert all(len(piece) <= LONGEST and len(piece) % 160 == 0 for piece in long)
+    assert [len(piece) for piece in long] == [PIECE] * 4
+    assert all(len(piece) % STEP == 0 for seconds in (0.6, 2.6, 7.7) for piece in pieces(ramp[: int(seconds * RATE)]))
 
 
 # -- tags --------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,12 @@ from hypothesis import strategies as st
 from captioner.captions.compose import CaptionSettings
 from captioner.captions.fields import voice
 from captioner.captions.voices import CONTRARY, FEW, Voices, profile, voice_words, voices
+from captioner.drafting import Drafter
 from captioner.measures import Scene, Voice
+from captioner.pipeline import draft_all
+from captioner.planning import Planned, PlannedJob
+from captioner.settings import Settings
+from captioner.store import Store
 from captioner.times import Span
 from captioner.types import Cut, Line, Word
 
@@ -146,6 +153,27 @@ def test_medians_leave_out_what_could_not_be_measured() -> None:
     known = profile([cut(0, pitch=100.0), cut(1, pitch=None), cut(2, pitch=120.0)])
     assert (known.cuts, known.pitch) == (3, 110.0)
     assert profile([]).pitch is None
+
+
+def test_a_draft_is_made_again_when_what_is_known_of_its_speaker_changes(tmp_path: Path) -> None:
+    def planned(*recordings: list[Cut]) -> list[PlannedJob]:
+        made = []
+        for own in recordings:
+            recording: Any = SimpleNamespace(name=f"{own[0].slug}.mp4", slug=own[0].slug)
+            of: Any = SimpleNamespace(recording=recording, keys={})
+            made.append(PlannedJob(of, Planned(tuple(own), (), 60.0, 1.0, 1.0, "en", 1), key=f"key of {own[0].slug}"))
+        return made
+
+    drafter = Drafter.of(Settings(trigger="ema_voice"))
+    here = [cut(number, brightness=-27.0) for number in range(2)]
+    there = [cut(number, slug="more", brightness=-27.0) for number in range(FEW)]
+    with Store(tmp_path) as store:
+        before = draft_all(planned(here), drafter, store)
+        after = draft_all(planned(here, there), drafter, store)
+        again = draft_all(planned(here, there), drafter, store)
+    assert "warm" not in before[here[0].id].text
+    assert "in a warm voice" in after[here[0].id].text
+    assert again == after
 
 
 measures = st.builds(

@@ -79,6 +79,18 @@ def noise_of(samples: Samples, speech: Sequence[Span], *, steady: bool) -> tuple
     return decibels(noise), round(decibels(voice) - decibels(noise), 1)
 
 
+def over_floor(samples: Samples, speech: Sequence[Span]) -> float | None:
+    """dB of the speech over the quietest moments of each band: what a decay can fall by before it ends in the noise.
+
+    Where a room rings on between the words, what is heard there is no noise but the voice."""
+    floor = _floor(samples)
+    spoken = inside(len(samples), speech)
+    if floor is None or spoken.sum() < LEAST_SPEECH * SPEECH_RATE:
+        return None
+    voice = float(np.square(samples[spoken], dtype=np.float64).mean()) - floor
+    return round(decibels(voice) - decibels(floor), 1) if voice > 0 else None
+
+
 def _between(power: NDArray[np.float64], speech: Sequence[Span]) -> float | None:
     """Mean square where nobody speaks."""
     for guard, least in ((WIDE_GUARD, ENOUGH_NOISE), (GUARD, LEAST_NOISE)):

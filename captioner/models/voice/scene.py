@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from captioner.measures import Scene, Tag
 from captioner.models.protocols import Samples
-from captioner.models.voice.background import clicks_of, hiss_of, hum_of, noise_of, swing_of
+from captioner.models.voice.background import clicks_of, hiss_of, hum_of, noise_of, over_floor, swing_of
 from captioner.models.voice.masks import without_rumble
 from captioner.models.voice.room import hear_room
 from captioner.times import Span
@@ -31,7 +31,7 @@ def measure_scene(
     quiet = without_rumble(samples)
     # Under music the quietest moments are its rests, not a floor.
     noise, snr = noise_of(quiet, speech, steady=heard["music"] is not True and heard["singing"] is not True)
-    room = hear_room(quiet, snr)
+    room = hear_room(quiet, max(snr or 0.0, over_floor(quiet, speech) or 0.0))
     return Scene(
         noise=noise,
         snr=snr,
