@@ -165,7 +165,7 @@ class Settings(BaseModel):
         0.5, "Least probability that a line's words are right; clips below it are held.", "quality"
     )
     min_mos: Annotated[float, Field(ge=1, le=5)] | None = _setting(
-        1.7, "Least DNSMOS (overall, 1 to 5): clips that sound worse are held; off to hold none.", "quality"
+        1.5, "Least DNSMOS (overall, 1 to 5): clips that sound worse are held; off to hold none.", "quality"
     )
     min_snr: float | None = _setting(8.0, "Least dB of the voice over the noise, or off.", "quality")
     max_clipping: Annotated[float, Field(ge=0, le=100)] | None = _setting(

@@ -32,7 +32,7 @@ APART = 3.0
 """dB that such a voice lies from the middle of the dataset's, where there are `SEVERAL`."""
 BREATHY, CREAK = 3.0, 140.0
 """dB of harmonics over the rest below which a voice is breathy, from that many Hz: below, it may creak."""
-CALM, UNHURRIED, GENTLE = 7.0, 3.8, -16.0
+CALM, UNHURRIED, GENTLE = 7.0, 3.8, -18.0
 """Semitones from the 10th to the 90th percentile of the fundamental, words a second, dBFS: a voice that stays below
 all three is calm. A speaker at a rally is on few notes, too."""
 

@@ -16,7 +16,7 @@ from captioner.types import Cut, Doubt
 class Limits:
     """The threshold of each gate; None for off."""
 
-    mos: float | None = 1.7
+    mos: float | None = 1.5
     """DNSMOS overall, 1 to 5, at least."""
     snr: float | None = 8.0
     """dB of speech over noise, at least, where no music is heard."""
