@@ -177,12 +177,17 @@ if how == "alone":
 else:
     from captioner.media.sound import Samples16k
     from captioner.models.protocols import Listening
-    from captioner.types import Span
+    from captioner.models.vad import embedded as vad
+    from captioner.speech.regions import speech_regions
+    ear = vad.load(vad.Options())
     model = backend.load(backend.Options(model="base", threads=threads))
-    asked = [Listening(Samples16k(c), (Span.at(0.1, len(c) / 16000 - 0.1),), "en") for c in clips]
-    model.transcribe(asked[:1])
+    sounds = [Samples16k(clip) for clip in clips]
+    def asked(some):
+        found = ear.listen(some)
+        return [Listening(sound, speech_regions(heard), "en") for sound, heard in zip(some, found)]
+    model.transcribe(asked(sounds[:1]))
     start = time.perf_counter()
-    texts = [" ".join(w.text for w in t.words) for t in model.transcribe(asked)]
+    texts = [" ".join(w.text for w in t.words) for t in model.transcribe(asked(sounds))]
 print(json.dumps({"took": time.perf_counter() - start, "texts": texts}))
 """
 

@@ -20,7 +20,7 @@ from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.times import Span, seconds
 from captioner.types import SPEECH_RATE, Doubt, Heard, Transcript, Word
 
-VERSION = "faster-whisper-1.2 contexts 4"
+VERSION = "faster-whisper-1.2 contexts 5"
 
 DETECT = 180.0
 """Seconds of a recording's speech that its language is detected from, at most."""

@@ -11,7 +11,7 @@ Measured with Whisper base int8, beam 5, on two cores, over 60 English and 84 ot
 as fast; contexts of their own with 2, 3, 4 or 6 s of silence 7.8, 4.8, 4.8 and 4.9 %, other languages 20.5, 19.1,
 19.2 and 19.5 %, six to eight times as fast. With less silence or less than `LEAST` in all the decoder hears no end and
 says things twice; prompted for timestamps it does so now and then with any. On far-field talk the full 30 s are still
-better, so what the decoder is unsure of is heard a second time with more room (see `guards.AGAIN`).
+better, so what the decoder is unsure of is heard a second time with more room (see `guards.AGREED`).
 """
 
 from __future__ import annotations
