@@ -15,8 +15,6 @@ from captioner.adopt import find_adopted
 from captioner.backends import Backend
 from captioner.errors import DescriberDown, MediaError, RecordingError, SettingsError
 from captioner.identify import Identified
-from captioner.media.picture import fit
-from captioner.media.stills import Wanted, stills
 from captioner.models.describer.looking import Estimate, Looking, amount, cost
 from captioner.models.protocols import Describer, Description, View
 from captioner.planning import Planned, PlannedJob, plan_key
@@ -166,6 +164,8 @@ class _Round:
                 self.stages.reporter.advance(1)
 
     def _views(self, tasks: Sequence[_Task]) -> Generator[View, None, None]:
+        from captioner.media.stills import Wanted, stills
+
         stages, options = self.stages, self.options
         size, threads = stages.settings.frame_size, stages.engine.threads
         for task in tasks:
@@ -229,6 +229,8 @@ def _closable(answers: Iterator[Any]) -> Any:
 
 def looked_size(recording: Recording, settings: Settings, options: Looking) -> tuple[int, int]:
     """Of a frame as it is looked at, pixels. Raises MediaError where the picture is too small for a clip."""
+    from captioner.media.picture import fit
+
     video = recording.video
     if video is None:
         return 0, 0

@@ -199,9 +199,11 @@ def test_a_deleted_or_damaged_clip_is_made_again(dataset: tuple[Path, Path]) -> 
     raw, out = dataset
     whole = media(out)
     names = sorted(whole)
+    (out / "clips" / f"{Path(names[0]).stem}.txt").unlink()
+    assert run(raw, out).fresh == ()
+    assert set(texts(out)) == {Path(name).stem for name in names}
     (out / "clips" / names[0]).unlink()
     (out / "clips" / names[1]).write_bytes(b"damaged")
-    (out / "clips" / f"{Path(names[2]).stem}.txt").unlink()
     again = run(raw, out)
     assert set(again.fresh) == {Path(names[0]).stem, Path(names[1]).stem}
     assert set(media(out)) == set(whole)
