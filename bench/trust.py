@@ -33,10 +33,18 @@ from trust_labels import Part, Said, parts_of, wrong
 
 import captioner
 from captioner.speech.trust import TABLE, features, trust
+from captioner.times import Span
 from captioner.types import Cut
 
 FITTED = ("synthetic", "es", "fr", "it", "ru")
-"""Groups of voices that the table is fitted to; all others are tested."""
+"""Groups of voices that the weights are fitted to, and that are never tested."""
+SHIFTED = "readers"
+"""Synthetic voices and foreign ones are harder to understand than they seem: the bias is moved until the mean trust in
+every other recording of this group's first pass is right. These are not tested, nor is what is said in them..."""
+NEVER = "librivox/"
+"""... but for this voice, which the bias is not moved by either."""
+SAME = ("interview.mp4",)
+"""Recordings made of the same takes as others."""
 SURE = 0.9
 BINS = 10
 PENALTY = 2.0
@@ -57,6 +65,8 @@ class Row:
     text: str
     wrong: bool
     features: Mapping[str, float | None]
+    said: frozenset[str] = frozenset()
+    """The utterances that it is of."""
 
     @property
     def trust(self) -> float:
@@ -77,11 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trust_data.fetch(given.fetch)
         return 0
     rows, undecided = collect(given.prompts, given.data, given.work)
-    fitted, tested = [r for r in rows if r.group in FITTED], [r for r in rows if r.group not in FITTED]
+    fitted, moving, tested = split(rows)
     print(f"{len(rows)} lines ({undecided} more whose words cannot be decided)")
     if given.fit:
-        print(table(*fit(fitted)))
-    report("fitted", fitted, errors=given.errors)
+        weights, bias = fit(fitted)
+        print(table(weights, bias + shift(moving, weights, bias)))
+    report("fitted", [*fitted, *moving], errors=given.errors)
     report("tested", tested, errors=given.errors)
     if given.fixture:
         given.fixture.write_bytes(gzip.compress(json.dumps(fixture(tested)).encode(), mtime=0))
@@ -105,7 +116,8 @@ def collect(prompts: Path | None, data: Sequence[Path], work: Path) -> tuple[lis
         found, passed = _rows([composed], work / "composed", truths)
         rows, undecided = rows + found, undecided + passed
     for folder in data:
-        items = [truth for truth in load(folder) if truth.speech != [] and parts_of_truth(truth)]
+        items = [truth for truth in load(folder) if truth.speech == [] or parts_of_truth(truth)]
+        items = [truth for truth in items if Path(truth.file).name not in SAME]
         truths = {Path(t.file).name: (folder.name, "as it is", parts_of_truth(t)) for t in items}
         found, passed = _rows([t.path for t in items], work / folder.name, truths)
         rows, undecided = rows + found, undecided + passed
@@ -116,34 +128,63 @@ def _rows(
     inputs: Sequence[Path], out: Path, truths: Mapping[str, tuple[str, str, list[Part]]]
 ) -> tuple[list[Row], int]:
     found, undecided = [], 0
-    for name, cuts in cuts_of(inputs, out).items():
+    cuts_by_name, lost = built(inputs, out)
+    for name, cuts in cuts_by_name.items():
         group, condition, parts = truths[Path(name).name]
         lines = [(line, cut) for cut in cuts for line in cut.lines]
-        verdicts = wrong([Said(line.span.start, line.span.end, line.text) for line, _ in lines], parts)
+        said = [Said(line.span.start, line.span.end, line.text) for line, _ in lines]
+        # What no clip holds is aligned with the rest, so that its words are not missed in what clips do hold.
+        verdicts = wrong([*said, *lost.get(name, ())], parts)[: len(lines)]
         undecided += verdicts.count(None)
         found += [
-            Row(name, group, condition, line.text, verdict, features(line, cut))
+            Row(name, group, condition, line.text, verdict, features(line, cut), names_in(line.span, parts))
             for (line, cut), verdict in zip(lines, verdicts, strict=True)
             if verdict is not None
         ]
     return found, undecided
 
 
-def cuts_of(inputs: Sequence[Path], out: Path) -> dict[str, list[Cut]]:
-    """A build's cuts, by recording; nothing is written but the store."""
+def names_in(span: Span, parts: Sequence[Part]) -> frozenset[str]:
+    """The utterances that share time with a span."""
+    return frozenset(part.name for part in parts if part.name and part.shares(span.start, span.end) > 0)
+
+
+def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[Row]]:
+    """The lines that weights are fitted to, that the bias is moved by, and that are tested: of other recordings, and of
+    other utterances."""
+    half = [row for row in rows if row.group == SHIFTED and _even(row.file)]
+    moving = [row for row in half if not any(name.startswith(NEVER) for name in row.said)]
+    used = {name for row in half for name in row.said if not name.startswith(NEVER)}
+    rest = [row for row in rows if row.group not in FITTED and row not in half]
+    return [row for row in rows if row.group in FITTED], moving, [row for row in rest if not used & row.said]
+
+
+def _even(file: str) -> bool:
+    number = Path(file).stem.removeprefix(f"{SHIFTED}-")
+    return number.isdigit() and int(number) % 2 == 0
+
+
+def built(inputs: Sequence[Path], out: Path) -> tuple[dict[str, list[Cut]], dict[str, list[Said]]]:
+    """A build's cuts and the lines that none of them holds, by recording; nothing is written but the store."""
     from captioner.pipeline import HOME
     from captioner.store import Store, unpack
 
-    captioner.build(inputs, out, yes=False, trigger="x", min_frames=17, min_trust=0.0)
-    found: dict[str, list[Cut]] = {}
+    summary = captioner.build(inputs, out, yes=False, trigger="x", min_frames=17, min_trust=0.0)
+    cuts: dict[str, list[Cut]] = {}
     with Store(out / HOME) as store:
         for row in store.clips():
-            found.setdefault(row.recording, []).append(unpack(row.cut, Cut))
-    return found
+            cuts.setdefault(row.recording, []).append(unpack(row.cut, Cut))
+    lost: dict[str, list[Said]] = {}
+    for one in summary.lost:
+        if one.text:
+            lost.setdefault(one.recording, []).append(Said(one.start, one.end, one.text))
+    return cuts, lost
 
 
 def parts_of_truth(truth: Truth) -> list[Part]:
     """What is said when, as exactly as the truth knows it."""
+    if any(not sentence.get("words") for sentence in truth.sentences):
+        return []  # what is said elsewhere in it has no times
     if truth.words:
         return list(_runs(truth))
     if truth.lines:
@@ -258,6 +299,18 @@ def fit(rows: Sequence[Row]) -> tuple[Array, float]:
     return weights, float(found[-1] - weights @ middle)
 
 
+def shift(rows: Sequence[Row], weights: Array, bias: float) -> float:
+    """What to add to the bias, so that the trust in these lines is as likely as can be."""
+    from scipy.optimize import minimize_scalar
+
+    total, y = matrix(rows) @ weights + bias, np.array([not row.wrong for row in rows], np.float64)
+
+    def loss(more: float) -> float:
+        return float(np.logaddexp(0, total + more).sum() - y @ (total + more))
+
+    return float(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
+
+
 def table(weights: Array, bias: float) -> str:
     """The table as `captioner.speech.trust` has it."""
     lines = [f"  {f.name:16} {weight:8.3f}" for f, weight in zip(TABLE, weights, strict=True)]
@@ -268,7 +321,10 @@ def fixture(rows: Sequence[Row]) -> dict[str, Any]:
     """Features and verdicts alone: no words, no sound."""
     names = [feature.name for feature in TABLE]
     values = [[None if (v := row.features[name]) is None else round(v, 4) for name in names] for row in rows]
-    return {"features": names, "lines": values, "wrong": [int(row.wrong) for row in rows]}
+    bad = np.array([row.wrong for row in rows])
+    found = calibration(np.array([trust(dict(zip(names, line, strict=True))) for line in values]), bad)
+    printed = [round(found.error, 3), round(found.sure, 3), round(found.sure_wrong, 4)]
+    return {"features": names, "lines": values, "wrong": bad.astype(int).tolist(), "printed": printed}
 
 
 if __name__ == "__main__":

@@ -51,6 +51,10 @@ CONDITIONS = (
 )  # fmt: skip
 """What is done to a recording, and how often: people's clips are mostly clean."""
 
+TWICE = "readers"
+"""The group whose utterances are also heard as they are where a recording made them worse: of people's clips, more
+than CONDITIONS says are clean."""
+
 Sound = NDArray[np.float32]
 
 
@@ -122,6 +126,7 @@ def _animals(share: Path) -> Iterator[Utterance]:
         script = file.with_name(file.name.replace("_desc.ogg", ".txt"))
         if script.is_file():
             text = script.read_text(encoding="utf-8").splitlines()[0].strip()
+            text = re.sub("^An? ", "", text)  # written, and not said
             yield Utterance("tuxpaint", file.stem.removesuffix("_desc"), "en", text, read(file))
 
 
@@ -168,12 +173,22 @@ def compose(said: Sequence[Utterance], folder: Path, seed: int = 1) -> list[dict
         own = [one for one in said if one.voice in voices]
         for number, chosen in enumerate(_parted(own, rng)):
             condition = str(rng.choice([name for name, _ in CONDITIONS], p=[share for _, share in CONDITIONS]))
-            sound, parts = _laid_out(chosen, own, condition, rng)
-            file = f"{group}-{number:03}.wav"
-            _write(folder / file, degrade(sound, condition, rng))
-            recordings.append({"file": file, "group": group, "condition": condition, "parts": parts})
+            recordings.append(_recorded(chosen, own, folder, f"{group}-{number:03}", group, condition, rng))
+    worse = {(p["voice"], p["name"]) for one in recordings if one["condition"] != "clean" for p in one["parts"]}
+    own = [one for one in said if one.voice in GROUPS[TWICE] and (one.voice, one.name) in worse]
+    for number, chosen in enumerate(_parted(own, rng)):
+        recordings.append(_recorded(chosen, own, folder, f"{TWICE}-again-{number:03}", TWICE, "clean", rng))
     (folder / "truth.json").write_text(json.dumps(recordings, ensure_ascii=False, indent=1), encoding="utf-8")
     return recordings
+
+
+def _recorded(
+    chosen: Sequence[Utterance], own: Sequence[Utterance], folder: Path, name: str, group: str, condition: str,
+    rng: np.random.Generator,
+) -> dict[str, Any]:  # fmt: skip
+    sound, parts = _laid_out(chosen, own, condition, rng)
+    _write(folder / f"{name}.wav", degrade(sound, condition, rng))
+    return {"file": f"{name}.wav", "group": group, "condition": condition, "parts": parts}
 
 
 def _parted(own: Sequence[Utterance], rng: np.random.Generator) -> Iterator[list[Utterance]]:

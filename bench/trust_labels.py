@@ -1,7 +1,7 @@
 """Which heard lines are wrong: a word of the line is not what is said there, one is missing, or somebody else speaks.
 
 Words count as the same after `quality_text`'s normalisation, however they are parted (`desk top`, `desktop`) and
-whether they are spelt as in Britain or in America.
+whether they are spelt as in Britain or in America, with accents or, as some scripts are, without.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category, normalize
 
 from quality_text import normalise
 
@@ -19,6 +20,8 @@ ANOTHER = 0.2
 """Seconds of somebody else's speech that make a line wrong."""
 JOINED = 3
 """Most words that may be written as one."""
+FILLERS = frozenset({"um", "uh", "er", "erm", "hmm", "mm"})
+"""What a clean transcript leaves out."""
 
 _SPELT = (
     (re.compile(r"(?<=[a-z])our(?=(s|ed|ing|ite|ites|able|ful)?$)"), "or"),
@@ -37,6 +40,8 @@ class Part:
     end: float
     voice: str
     text: str | None
+    name: str = ""
+    """Of the utterance, where it is one of `trust_data`'s."""
 
     def shares(self, start: float, end: float) -> float:
         return min(self.end, end) - max(self.start, start)
@@ -54,10 +59,11 @@ class Said:
 def plain(text: str) -> list[str]:
     """The words as they are compared."""
     words = []
-    for word in normalise(text):
+    for word in normalise("".join(sign for sign in normalize("NFD", text) if category(sign) != "Mn")):
         for pattern, instead in _SPELT:
             word = pattern.sub(instead, word)
-        words.append(word.replace("'", ""))
+        if word not in FILLERS:
+            words.append(word.replace("'", ""))
     return words
 
 
@@ -66,7 +72,8 @@ def parts_of(recording: Mapping[str, Any], known: Mapping[str, str | None]) -> l
     found = []
     for part in recording["parts"]:
         text = known.get(f"{part['voice']}/{part['name']}", part["text"])
-        found.append(Part(part["start"], part["end"], part["voice"], text))
+        name = f"{part['voice']}/{part['name']}"
+        found.append(Part(part["start"], part["end"], part["voice"], text, name))
     return found
 
 
@@ -92,7 +99,7 @@ def _groups(lines: Sequence[Said], parts: Sequence[Part]) -> list[tuple[list[int
         for other in [group for group in groups if any(part in group[1] for part in there)]:
             groups.remove(other)
             own, there = other[0] + own, [*other[1], *(part for part in there if part not in other[1])]
-        groups.append((own, sorted(there, key=lambda part: part.start)))
+        groups.append((sorted(own, key=lambda i: lines[i].start), sorted(there, key=lambda part: part.start)))
     return groups
 
 

@@ -24,7 +24,7 @@ from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
 
-PLAN_VERSION = "9"
+PLAN_VERSION = "10"
 
 SURE_LANGUAGE = 0.5
 """Probability below which a detected language is not named in a caption; it is doubted there, too."""

@@ -200,7 +200,7 @@ def _part(scene: Scene, lines: Sequence[Line], atom: Atom) -> Line:
     words = tuple(scene.words[index] for index in range(atom.first, atom.last + 1))
     if len(words) == len(line.words):
         return line
-    part = Line(words, line.speaker)
+    part = replace(line, words=words, doubts=())
     return replace(part, doubts=tuple(d for d in line.doubts if d.span is None or _concerns(d.span, part)))
 
 
