@@ -49,12 +49,21 @@ def reach(power: Power, rate: int, highest: float | None = None) -> float | None
     levels = 10 * np.log10(power / max(float(power.max(initial=0.0)), 1e-30) + 1e-14)
     below, gap, above = (round(width / step) for width in (BELOW, GAP, ABOVE))
     last = min(len(power) - gap - above, round((highest or rate / 2) / step))
-    for at in range(round(LOWEST / step), last):
-        before = float(np.median(levels[at - gap - below : at - gap]))
-        after = float(np.median(levels[at + gap : at + gap + above]))
-        if before - after >= CLIFF and _stays_low(levels[at + gap :], after, above):
+    first = round(LOWEST / step)
+    if first >= last:
+        return None
+    befores = _medians(levels[first - gap - below : last - gap - 1], below)
+    afters = _medians(levels[first + gap : last + gap + above - 1], above)
+    for found in np.flatnonzero(befores - afters >= CLIFF):
+        at, before, after = first + int(found), float(befores[found]), float(afters[found])
+        if _stays_low(levels[at + gap :], after, above):
             return round(_edge(levels, at - gap, at + gap, before) * step / 50) * 50.0
     return None
+
+
+def _medians(levels: Power, width: int) -> Power:
+    """Of every stretch of `width` bins."""
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(levels, width), axis=1))
 
 
 def _stays_low(levels: Power, foot: float, width: int) -> bool:
