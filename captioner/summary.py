@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+SURE = 0.9
+"""Trust above which a clip's words are right but for 2 in 100."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -140,6 +143,10 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
             f"in {len(summary.clips)} clips"
         )
     lines += _speakers(summary)
+    known = [clip.trust for clip in summary.clips if clip.trust is not None]
+    if known:
+        sure = sum(trust > SURE for trust in known)
+        lines.append(f"  {sure} of {len(known)} clips are trusted above {SURE:g}; the lowest is {min(known):.2f}")
     reasons: Counter[str] = Counter()
     for lost in summary.lost:
         reasons[lost.reason] += lost.end - lost.start  # type: ignore[assignment]

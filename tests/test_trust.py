@@ -17,6 +17,7 @@ from captioner.measures import Evidence, Quality, Scene
 from captioner.models.asr.alternatives import agreements, confirmed, shared
 from captioner.speech.doubt import REASONS
 from captioner.speech.trust import TABLE, UNTRUSTED, features, reasons, trust, trusted, weighed
+from captioner.summary import ClipSummary, RecordingSummary, Summary, as_text
 from captioner.times import Span
 from captioner.types import Cut, Line, Word
 
@@ -206,3 +207,11 @@ def test_the_committed_table_is_calibrated_on_the_lines_it_was_tested_on() -> No
     assert bad[sure].mean() <= 0.02
     # The very numbers that the bench printed: a table that was changed was not tested.
     assert [round(float(error), 3), round(float(sure.mean()), 3), round(float(bad[sure].mean()), 4)] == kept["printed"]
+
+
+def test_the_summary_says_how_many_clips_are_trusted() -> None:
+    clips = [ClipSummary(str(i), "talk", 0, 2, 49, "A", "so", "so", True, (), number) for i, number in
+             enumerate((0.95, 0.42, None))]  # fmt: skip
+    summary = Summary("out", "25", (RecordingSummary("talk", "talk", 9, 6, 6, "en", 1, 3),), tuple(clips))
+    assert "1 of 2 clips are trusted above 0.9; the lowest is 0.42" in as_text(summary)
+    assert [clip["trust"] for clip in summary.as_dict()["clips"]] == [0.95, 0.42, None]
