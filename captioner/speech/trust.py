@@ -1,11 +1,11 @@
 """One number for how far a Line's words can be trusted, and what lowers it. Pure.
 
 The number is the probability that the words are exactly what is said and that nobody else is heard: a logistic model
-over `TABLE`, whose weights `bench/trust.py` fitted, and tested on other voices. Every weight is for a value of which
-more is better, so that no worse word ever raises the number. What told right from wrong no better beside these has no
-place in the table: the first word, the probability of no speech or of the language, speech without a word, DNSMOS,
-echo, music, the tagger, likeness of the voice's halves; most of them are doubts of their own (`doubt`, `gates`,
-`purity`).
+over `TABLE`, fitted and tested by `bench/trust.py` (weights on other voices, all of it on other recordings). Every
+weight is for a value of which more is better, so that no worse word ever raises the number. What told right from wrong
+no better beside these has no place in the table: the first word, the probability of no speech or of the language,
+speech without a word, DNSMOS, echo, music, the tagger, likeness of the voice's halves; most of them are doubts of their
+own (`doubt`, `gates`, `purity`).
 """
 
 from __future__ import annotations
