@@ -19,6 +19,9 @@ kept     seconds of truth speech, where exactly one person speaks, that lie in a
          text's words that captions hold, times the file's length
 invented words heard, and words in captions, where the truth says that nobody speaks, an hour
 again    the written clips transcribed once more by faster-whisper alone, against their captions
+trust    whether the trust number is true: expected calibration error over ten bins; a clip is wrong where its caption
+         has any word error or another's word. How many are above 0.9, and how many of those are wrong
+voices   whether a voice keeps one name over all recordings: purity, coverage, voices found and true, by seconds
 
 Doubted clips are written as well and counted apart: `sure` leaves them out, `all` does not.
 """
@@ -44,6 +47,7 @@ from quality_report import table
 from quality_run import Alone, Clip, Heard, build, sound_of
 from quality_score import Errors
 from quality_text import normalise
+from quality_trust import tables, voices_of
 from quality_truth import Truth, TurnT, load
 
 RATE = 16_000
@@ -173,6 +177,19 @@ def clip_measures(truth: Truth, clips: Sequence[Clip], samples: NDArray[np.float
     return result
 
 
+def trust_pairs(truth: Truth, clips: Sequence[Clip]) -> list[tuple[float, bool]]:
+    """Trust and whether the clip is wrong, of every clip of which both are known."""
+    pairs = []
+    for clip in clips:
+        found = caption_errors(truth, clip)
+        if clip.trust is not None and found is not None:
+            errors, _ = found
+            foreign = bool(truth.words and score.foreign_words(truth.words, clip.span))
+            wrong = foreign or bool(errors.substitutions or errors.deletions or errors.insertions)
+            pairs.append((clip.trust, wrong))
+    return pairs
+
+
 def score_item(truth: Truth, heard: Heard, alone: Alone, *, again: bool) -> dict[str, Any]:
     words, clips = heard.words or [], heard.clips or []
     samples = sound_of(truth.path)
@@ -192,6 +209,8 @@ def score_item(truth: Truth, heard: Heard, alone: Alone, *, again: bool) -> dict
         result["invented_alone"] = score.invented(by_itself, silent)
     result["sure"] = clip_measures(truth, [clip for clip in clips if not clip.doubts], samples)
     result["all"] = clip_measures(truth, clips, samples)
+    result["trust"] = trust_pairs(truth, clips)
+    result["voices"] = voices_of(truth.file, truth.turns or truth.coarse or [], clips)
     result["doubted"] = [[clip.id, clip.text, list(clip.doubts)] for clip in clips if clip.doubts]
     if again:
         result["again"] = transcribed_again(clips, alone, truth.language)
@@ -241,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         alone = Alone(options)
         results = [score_item(truth, heard[truth.file], alone, again=not given.no_again) for truth in truths]
     report = {"data": str(given.data), "seconds": summary.seconds, "rate": summary.rate, "items": results}
-    print(table(results))
+    print("\n\n".join(filter(None, (table(results), tables(results)))))
     if given.json:
         given.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0

@@ -21,7 +21,7 @@ def _notes(item: Row) -> list[str]:
     return [*item["not_scored"], *([f"not used by captioner: {item['failure']}"] if item["failure"] else [])]
 
 
-def _grid(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def grid(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     if not rows:
         return ""
     cells = [list(head), *([_text(cell) for cell in row] for row in rows)]
@@ -53,7 +53,7 @@ def words(items: Sequence[Row]) -> str:
             pooled = [pooled[0] + ours, pooled[1] + theirs]
             rows.append([item["file"], *_wer(ours), *_wer(theirs)])
     rows.append(["pooled", *_wer(pooled[0]), *_wer(pooled[1])])
-    return _grid("Words heard (WER %), beside faster-whisper alone",
+    return grid("Words heard (WER %), beside faster-whisper alone",
                  ["file", "WER", "sub", "del", "ins", "words", "alone", "sub", "del", "ins"],
                  [row[:6] + row[6:10] for row in rows])  # fmt: skip
 
@@ -81,7 +81,7 @@ def turns(items: Sequence[Row]) -> str:
         ["pooled", _percent(sum(pooled.values()), total), *(_percent(v, total) for v in pooled.values()), None, None]
     )
     head = ["file", "DER", "missed", "false alarm", "confusion", "speakers", "true"]
-    return _grid("Turns (DER %, no collar, overlap counted)", head, rows)
+    return grid("Turns (DER %, no collar, overlap counted)", head, rows)
 
 
 def clips(items: Sequence[Row], which: str) -> str:
@@ -121,7 +121,7 @@ def clips(items: Sequence[Row], which: str) -> str:
         "kept s",
         "%",
     ]
-    return "\n".join([_grid(title, head, rows), *sentences])
+    return "\n".join([grid(title, head, rows), *sentences])
 
 
 def _count(found: Row, name: str) -> int | None:
@@ -141,7 +141,7 @@ def silence(items: Sequence[Row]) -> str:
     total = [sum(row[column] for row in rows) for column in range(1, 5)]
     rows.append(["pooled", *total])
     rows.append(["an hour", None, *(3600 * value / total[0] for value in total[1:])])
-    return _grid("Invented where nobody speaks", ["file", "seconds", "words", "clips written", "words alone"], rows)
+    return grid("Invented where nobody speaks", ["file", "seconds", "words", "clips written", "words alone"], rows)
 
 
 def again(items: Sequence[Row]) -> str:
@@ -156,4 +156,4 @@ def again(items: Sequence[Row]) -> str:
         return ""
     rows.append(["pooled", *_wer(pooled)])
     title = "Written clips transcribed again, against their captions (WER %)"
-    return _grid(title, ["file", "WER", "sub", "del", "ins", "words"], rows)
+    return grid(title, ["file", "WER", "sub", "del", "ins", "words"], rows)

@@ -33,6 +33,9 @@ class Clip:
     doubts: tuple[str, ...]
     file: Path | None
     """None where it was not written."""
+    trust: float | None = None
+    speaker: str | None = None
+    """By the dataset's own name for the voice."""
 
 
 @dataclass
@@ -97,7 +100,8 @@ def clip_of(clip: Any, rate: Fraction, out: Path) -> Clip:
     start, frames = (int(part) for part in clip.id.rsplit("_f", 1)[1].split("n"))
     span = (float(start / rate), float((start + frames) / rate))
     files = [out / "clips" / f"{clip.id}{suffix}" for suffix in (".mp4", ".wav")]
-    return Clip(clip.id, span, clip.text, tuple(clip.doubts), next((file for file in files if file.exists()), None))
+    file = next((file for file in files if file.exists()), None)
+    return Clip(clip.id, span, clip.text, tuple(clip.doubts), file, clip.trust, clip.speaker)
 
 
 class Alone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ BENCH = Path(__file__).parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 
 import quality  # noqa: E402
+import quality_trust  # noqa: E402
 import quality_truth  # noqa: E402
 from quality_report import table  # noqa: E402
 from quality_run import Clip, Heard  # noqa: E402
@@ -242,3 +244,20 @@ def test_an_item_is_scored_and_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [" ".join(line.split()) for line in table([row]).splitlines()]
     assert "a.wav 25.0 0 1 0 4 25.0 0 0 1" in lines
     assert "a.wav 50.0 0.0 0.0 50.0 1 2" in lines
+
+
+def test_a_calibrated_number_has_no_error_and_an_overconfident_one_has_its_own() -> None:
+    true = quality_trust.calibration([(0.75, False), (0.75, False), (0.75, False), (0.75, True)])
+    assert (true["ece"], true["sure"], true["half_wrong"]) == (0.0, 0, 0)
+    bold = quality_trust.calibration([(0.95, False), (0.95, True), (0.2, True), (0.2, True)])
+    assert bold["ece"] == pytest.approx((2 * 0.45 + 2 * 0.2) / 4)
+    assert (bold["sure"], bold["sure_wrong"], bold["half"], bold["half_wrong"]) == (2, 1, 2, 1)
+
+
+def test_voices_are_pure_where_no_name_is_shared_and_covered_where_none_is_split() -> None:
+    one = quality_trust.identity([("A", 4.0, "ann"), ("A", 2.0, "bob"), ("B", 2.0, "bob")])
+    assert one == {"purity": 6 / 8, "coverage": 6 / 8, "found": 2, "true": 2}
+    clips = [replace(clip(0.5, 3.4, "Hi there."), speaker="A"), clip(3.6, 6.5, "Yes, sir!")]
+    assert quality_trust.voices_of("a.wav", dialogue().turns or [], clips) == [("A", 2, "ann")]
+    assert quality_trust.person("a.wav", "spk1") == "a.wav: spk1"
+    assert quality_trust.person("a.wav", "MEE009") == "MEE009"
