@@ -9,7 +9,7 @@ WER      all words heard in a file against its text, with substitutions, deletio
          text is compared)
 DER      turns against the RTTM: no collar, overlap counted, missed speech, false alarm and confusion apart. Where an
          RTTM says only who is seen in which part (`*.clips.rttm`), confusion alone
-cut      truth words with a clip's edge strictly inside them; sounding: those whose sound goes on at that edge, less
+cut      truth words with a clip's edge strictly inside them; sounding: those that sound on both sides of it, less
          than 25 dB under the word's loudest part (annotated words may reach over the pause behind them); foreign:
          truth words of another speaker in a clip, whole or partly, and seconds of other speakers' turns; crossed:
          shot changes and changes of sentence inside a clip

@@ -102,7 +102,7 @@ def split_words(words: Iterable[Spoken], clip: SpanT) -> list[Spoken]:
 
 
 def sounding_at(samples: NDArray[np.float32], rate: int, word: Spoken, edge: float) -> bool:
-    """Whether the sound at `edge`, inside the word, is less than `PAUSE_DEPTH` dB under the word's loudest 50 ms.
+    """Whether the 20 ms on both sides of `edge`, inside the word, are less than `PAUSE_DEPTH` dB under its loudest 50.
 
     Annotated words often reach over the pause that follows them; an edge in that pause cuts nothing that is heard.
     """
@@ -112,7 +112,7 @@ def sounding_at(samples: NDArray[np.float32], rate: int, word: Spoken, edge: flo
         return float(np.mean(part**2)) if len(part) else 0.0
 
     loudest = max(power(at / 100, at / 100 + 0.05) for at in range(int(word.start * 100), int(word.end * 100) + 1))
-    around = max(power(edge - 0.02, edge), power(edge, edge + 0.02))
+    around = min(power(edge - 0.02, edge), power(edge, edge + 0.02))
     return around > loudest * 10 ** (-PAUSE_DEPTH / 10)
 
 

@@ -215,3 +215,16 @@ def test_the_summary_says_how_many_clips_are_trusted() -> None:
     summary = Summary("out", "25", (RecordingSummary("talk", "talk", 9, 6, 6, "en", 1, 3),), tuple(clips))
     assert "1 of 2 clips are trusted above 0.9; the lowest is 0.42" in as_text(summary)
     assert [clip["trust"] for clip in summary.as_dict()["clips"]] == [0.95, 0.42, None]
+
+
+def test_a_cut_of_several_lines_is_held_where_together_they_are_below_the_threshold() -> None:
+    fair = line(0.9, 0.8, 0.75, agreement=0.7)
+    one = trusted(cut(fair), UNTRUSTED)
+    assert one.trust is not None
+    assert one.trust >= UNTRUSTED
+    several = trusted(cut(fair, fair, fair, fair, fair, fair), UNTRUSTED)
+    assert several.trust is not None
+    assert several.trust < UNTRUSTED
+    assert [doubt.reason for doubt in several.doubts] == ["low-trust"]
+    assert "over 6 lines" in several.doubts[0].detail
+    assert all(not one.doubts for one in several.lines)

@@ -16,7 +16,7 @@ from math import exp, log, prod, sqrt
 
 from captioner.types import Cut, Doubt, Line, Word
 
-VERSION = "2"
+VERSION = "3"
 
 Features = Mapping[str, float | None]
 """By the names of `TABLE`, each in its own unit; None where it is not known."""
@@ -159,7 +159,8 @@ def weighed(line: Line, cut: Cut | None = None) -> Line:
 
 
 def trusted(cut: Cut, least: float) -> Cut:
-    """The cut with the trust of each line; a line below `least` is doubted, with the reasons."""
+    """The cut with the trust of each line; a line below `least` is doubted, with the reasons, and so is a cut whose
+    lines are too many to be all right though each may be."""
 
     def judged(line: Line) -> Line:
         line = weighed(line, cut)
@@ -169,4 +170,10 @@ def trusted(cut: Cut, least: float) -> Cut:
         doubt = Doubt("low-trust", f"trust {line.trust:.2f}: {detail}", line.span)
         return replace(line, doubts=(*line.doubts, doubt))
 
-    return replace(cut, lines=tuple(judged(line) for line in cut.lines))
+    done = replace(cut, lines=tuple(judged(line) for line in cut.lines))
+    if done.trust is None or done.trust >= least or any(line.trust < least for line in done.lines if line.trust):
+        return done
+    worst = min(done.lines, key=lambda line: 1.0 if line.trust is None else line.trust)
+    detail = "; ".join(reasons(features(worst, done), worst)) or "many small things"
+    doubt = Doubt("low-trust", f"trust {done.trust:.2f} over {len(done.lines)} lines: {detail}", done.span)
+    return replace(done, doubts=(*done.doubts, doubt))
