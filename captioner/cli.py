@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError, UsageError
+from captioner.exportcli import add_command as add_export
 from captioner.speakercli import add_command as add_speakers
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _build_command(commands)
     _render_command(commands)
     add_speakers(commands)
+    add_export(commands)
     init = commands.add_parser("init", help="write a commented captioner.yaml with every setting")
     init.add_argument("file", nargs="?", default="captioner.yaml", type=Path)
     init.set_defaults(run=_init)

@@ -61,6 +61,10 @@ class Bundle:
         """A place in the folder, as the machine that trains spells it."""
         return f"{self.root.rstrip('/')}/{place}"
 
+    def shell(self, place: str) -> str:
+        """The same, for a shell."""
+        return shlex.quote(self.at(place))
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of most clips' picture; 512 x 512 where there is none."""

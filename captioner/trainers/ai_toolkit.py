@@ -137,7 +137,7 @@ def files(bundle: Bundle, options: Options) -> dict[str, str]:
     job = _job(bundle, options, block, named)
     commands = script([
         "# In ai-toolkit. The proof that sound is trained is `loss/audio` in the log.",
-        f"python run.py {bundle.at('train.yaml')}",
+        f"python run.py {bundle.shell('train.yaml')}",
         *bundle.first_experiment(),
     ])  # fmt: skip
     return {

@@ -7,6 +7,7 @@ speaker from another clip, about 5 s, clean. Its 2.3 script never writes latents
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,10 +82,10 @@ def files(bundle: Bundle, options: Options) -> dict[str, str]:
     if bundle.validation:
         held = [(entry.caption, entry.place, entry.reference or "") for entry in bundle.validation]
         made["validation.csv"] = as_csv(columns, held)
-    trigger = f" --lora-trigger {names([options.lora_trigger])}" if options.lora_trigger else ""
+    trigger = f" --lora-trigger {shlex.quote(options.lora_trigger)}" if options.lora_trigger else ""
     made["commands.sh"] = script([
         "# In ID-LoRA. Sound is off unless --with-audio is given.",
-        f"python scripts/process_dataset.py {bundle.at('dataset.csv')} "
+        f"python scripts/process_dataset.py {bundle.shell('dataset.csv')} "
         f'--resolution-buckets "{written(options.buckets)}" --with-audio --reference-column reference '
         f"--model-path MODEL.safetensors --text-encoder-path GEMMA{trigger}",
         "# Its 2.3 script writes no reference_audio_latents and never writes a latent again: use the one above, and",

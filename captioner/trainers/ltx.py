@@ -11,6 +11,7 @@ sound becomes silence. A clip without sound has no audio latent, and training wi
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -109,7 +110,7 @@ def files(bundle: Bundle, options: Options) -> dict[str, str]:
 
 def _commands(bundle: Bundle, options: Options, pictures: bool, sounds: bool) -> list[str]:
     given = "--model-path MODEL.safetensors --text-encoder-path GEMMA"
-    trigger = f" --lora-trigger {names([options.lora_trigger])}" if options.lora_trigger else ""
+    trigger = f" --lora-trigger {shlex.quote(options.lora_trigger)}" if options.lora_trigger else ""
     lines = [
         "# In packages/ltx-trainer. Sound is on unless --skip-audio is given.",
         "# The trigger is given here, and is not in the captions." if trigger else
@@ -117,21 +118,22 @@ def _commands(bundle: Bundle, options: Options, pictures: bool, sounds: bool) ->
     ]  # fmt: skip
     if pictures:
         lines.append(
-            f"uv run python scripts/process_dataset.py {bundle.at('dataset.json')} "
+            f"uv run python scripts/process_dataset.py {bundle.shell('dataset.json')} "
             f'--resolution-buckets "{written(options.buckets)}" {given}{trigger} --overwrite'
         )
     if sounds:
         lengths = ";".join(f"{length:g}" for length in options.audio_durations)
         lines.append(
-            f"uv run python scripts/process_dataset.py {bundle.at('audio.json')} "
-            f'--audio-durations "{lengths}" --output-dir {bundle.at(".precomputed_audio")} {given}{trigger} --overwrite'
+            f"uv run python scripts/process_dataset.py {bundle.shell('audio.json')} "
+            f'--audio-durations "{lengths}" --output-dir {bundle.shell(".precomputed_audio")} '
+            f"{given}{trigger} --overwrite"
         )
     if len(options.buckets) > 1:
         lines.append("# Several buckets: train with batch_size: 1.")
     lines.append("# Listen before you train: every clip must come back as you know it.")
-    lines.append(f"uv run python scripts/decode_latents.py {bundle.at('.precomputed')} --with-audio")
+    lines.append(f"uv run python scripts/decode_latents.py {bundle.shell('.precomputed')} --with-audio")
     if pictures:
-        lines.append(f"uv run python scripts/train.py {bundle.at('train.yaml')}")
+        lines.append(f"uv run python scripts/train.py {bundle.shell('train.yaml')}")
     return [*lines, *bundle.first_experiment()]
 
 

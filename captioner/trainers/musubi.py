@@ -229,7 +229,7 @@ def toml(text: str) -> str:
 
 def _commands(bundle: Bundle, options: Options) -> list[str]:
     mode = " --ltx2_mode av" if options.mode_av else ""
-    given = f"--dataset_config {bundle.at('dataset.toml')} --ltx2_checkpoint MODEL.safetensors{mode}"
+    given = f"--dataset_config {bundle.shell('dataset.toml')} --ltx2_checkpoint MODEL.safetensors{mode}"
     return [
         "# In musubi-tuner, branch ltx-2. --ltx2_mode av in all three: without it no sound is cached or trained.",
         "# Without --skip_existing and --keep_cache, so that old caches are made again.",

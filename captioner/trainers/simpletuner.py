@@ -139,7 +139,7 @@ def _commands(bundle: Bundle, options: Options) -> list[str]:
     return [
         "# In SimpleTuner.",
         "simpletuner train --model_family=ltxvideo2 --model_type=lora --lora_rank=32 "
-        f"--data_backend_config={bundle.at('multidatabackend.json')} --framerate={options.framerate:g} "
+        f"--data_backend_config={bundle.shell('multidatabackend.json')} --framerate={options.framerate:g} "
         f"--train_batch_size=1 --max_train_steps={bundle.steps} --seed={bundle.seed} "
         f"--caption_dropout_probability=0.05 --output_dir=output/{bundle.name}",
         *bundle.first_experiment(),

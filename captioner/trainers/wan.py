@@ -101,9 +101,9 @@ def files(bundle: Bundle, options: Options) -> dict[str, str]:
         "ai-toolkit.yaml": as_yaml({"datasets": [ai_toolkit.dataset_block(bundle, _ai_toolkit(options))]}),
         "commands.sh": script([
             "# In musubi-tuner; ai-toolkit.yaml is the dataset block for ai-toolkit.",
-            f"python src/musubi_tuner/wan_cache_latents.py --dataset_config {bundle.at('dataset.toml')} --vae VAE",
-            f"python src/musubi_tuner/wan_cache_text_encoder_outputs.py --dataset_config {bundle.at('dataset.toml')} "
-            "--t5 T5",
+            f"python src/musubi_tuner/wan_cache_latents.py --dataset_config {bundle.shell('dataset.toml')} --vae VAE",
+            "python src/musubi_tuner/wan_cache_text_encoder_outputs.py "
+            f"--dataset_config {bundle.shell('dataset.toml')} --t5 T5",
             *bundle.first_experiment(),
         ]),
     }  # fmt: skip
