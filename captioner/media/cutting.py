@@ -6,12 +6,11 @@ A clip is written aside and gets its name when it is whole; `check.check_clip` r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from captioner.errors import Broken
@@ -19,6 +18,7 @@ from captioner.media.clipfile import ClipFile, ClipSpec, Proof, write_wave
 from captioner.media.picture import Converter
 from captioner.media.showing import Shown, Stretch, clock_zero, grid_range, shown_frames
 from captioner.media.soundtrack import Track, stereo_blocks
+from captioner.media.taking import taken
 from captioner.types import Cut, Picture, Recording, cut_samples
 
 __all__ = ["VERSION", "ClipSpec", "Written", "write_clips"]
@@ -152,7 +152,7 @@ def _write_pictures(
     stretches = [clip.stretch for clip in clips]
     try:
         with closing(shown_frames(recording, picture, stretches, zero, room.spec.threads)) as source:
-            for clip, frame, times in _assigned(source, clips, converter):
+            for clip, frame, times in taken(source, clips, converter):
                 while clip.file is None:  # in the order of their starts, as the sound is read
                     unbegun.popleft().begin(track, converter.size, room)
                 clip.file.picture(frame, times)
@@ -176,31 +176,3 @@ def _finished(clip: _Clip, size: tuple[int, int], room: _Room) -> Written:
         return room.keep(file.path, clip.cut, proof, size, clip.counts)
     finally:
         file.path.unlink(missing_ok=True)
-
-
-def _assigned(
-    source: Iterator[Shown], clips: Sequence[_Clip], converter: Converter
-) -> Iterator[tuple[_Clip, Any, int]]:
-    """(clip, finished picture, how many frames show it), in the order of the pictures."""
-    coming = deque(sorted(clips, key=lambda clip: clip.stretch.start))
-    active: list[_Clip] = []
-    uses: dict[int, list[tuple[_Clip, int]]] = {}
-    for number, shown in enumerate(source):
-        while coming and coming[0].stretch.start < shown.until:
-            active.append(coming.popleft())
-        active = [clip for clip in active if clip.stretch.end > shown.time]
-        here = [(clip, times) for clip in active if (times := clip.wants(shown))]
-        if converter.deinterlaces and (shown.jumped or not active):
-            yield from _handed(converter.drain(), uses)
-        if here or (active and converter.deinterlaces):
-            uses[number] = here
-            yield from _handed(converter.convert(shown.frame, number), uses)
-    yield from _handed(converter.drain(), uses)
-
-
-def _handed(
-    finished: Iterator[tuple[int, Any]], uses: dict[int, list[tuple[_Clip, int]]]
-) -> Iterator[tuple[_Clip, Any, int]]:
-    for number, frame in finished:
-        for clip, times in uses.pop(number):
-            yield clip, frame, times

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import Any
 from captioner.errors import Broken
 from captioner.media.picture import Converter
 from captioner.media.showing import Shown, Stretch, clock_zero, grid_range, shown_frames
+from captioner.media.taking import taken
 from captioner.types import Cut, Picture, Recording
 
 __all__ = ["QUALITY", "Stills", "Wanted", "stills"]
@@ -61,11 +61,10 @@ def stills(
     scratch.mkdir(parents=True, exist_ok=True)
     converter = Converter(recording.video, size, scratch, threads)
     margin = _NEIGHBOURS / recording.video.rate if recording.video.interlaced else Fraction(0)
-    albums = [_Album(entry) for entry in wanted if entry.places]
-    windows = [(album.window(margin), album) for album in albums]
+    albums = [_Album(entry, margin) for entry in wanted if entry.places]
     zero = clock_zero(recording)
-    with closing(shown_frames(recording, picture, [window for window, _ in windows], zero, threads)) as source:
-        for album, places, frame in _assigned(source, windows, converter):
+    with closing(shown_frames(recording, picture, [album.stretch for album in albums], zero, threads)) as source:
+        for album, frame, places in taken(source, albums, converter):
             data, shape = encoded(frame, side)
             for place in places:
                 album.found[place] = data
@@ -94,48 +93,24 @@ class _Album:
     """One cut while its pictures arrive."""
 
     entry: Wanted
+    margin: Fraction
+    """Seconds around it that deinterlacing is shown."""
     found: dict[int, bytes] = field(default_factory=dict)
 
-    def window(self, margin: Fraction) -> Stretch:
+    @property
+    def stretch(self) -> Stretch:
         """The pictures that must be decoded for it."""
         cut, places = self.entry.cut, self.entry.places
-        return Stretch((cut.start + places[0]) / cut.rate - margin, (cut.start + places[-1] + 1) / cut.rate + margin)
+        first, last = cut.start + places[0], cut.start + places[-1] + 1
+        return Stretch(first / cut.rate - self.margin, last / cut.rate + self.margin)
 
-    def shown_in(self, time: Fraction, until: Fraction) -> tuple[int, ...]:
-        """Its places that show a picture which is shown over [time, until)."""
+    def wants(self, shown: Shown) -> tuple[int, ...]:
+        """Its places that show the picture."""
         cut = self.entry.cut
-        grid = grid_range(time, until, cut.rate)
+        grid = grid_range(shown.time, shown.until, cut.rate)
         return tuple(place for place in self.entry.places if cut.start + place in grid)
 
     def whole(self, size: tuple[int, int]) -> Stills:
         cut, places = self.entry.cut, self.entry.places
         times = tuple(round(float(place / cut.rate), 3) for place in places)
         return Stills(cut, tuple(self.found[place] for place in places), times, size)
-
-
-def _assigned(
-    source: Iterator[Shown], windows: Sequence[tuple[Stretch, _Album]], converter: Converter
-) -> Iterator[tuple[_Album, tuple[int, ...], Any]]:
-    """(album, its places, the finished picture they show), in the order of the pictures."""
-    uses: dict[int, list[tuple[_Album, tuple[int, ...]]]] = {}
-    coming = deque(sorted(windows, key=lambda entry: entry[0].start))
-    active: list[tuple[Stretch, _Album]] = []
-    for number, shown in enumerate(source):
-        while coming and coming[0][0].start < shown.until:
-            active.append(coming.popleft())
-        active = [entry for entry in active if entry[0].end > shown.time]
-        here = [(album, places) for _, album in active if (places := album.shown_in(shown.time, shown.until))]
-        if converter.deinterlaces and (shown.jumped or not active):
-            yield from _handed(converter.drain(), uses)
-        if here or (active and converter.deinterlaces):
-            uses[number] = here
-            yield from _handed(converter.convert(shown.frame, number), uses)
-    yield from _handed(converter.drain(), uses)
-
-
-def _handed(
-    finished: Iterator[tuple[int, Any]], uses: dict[int, list[tuple[_Album, tuple[int, ...]]]]
-) -> Iterator[tuple[_Album, tuple[int, ...], Any]]:
-    for number, frame in finished:
-        for album, places in uses.pop(number):
-            yield album, places, frame

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.errors import WeightsMissing
 from captioner.models.protocols import Samples
+from captioner.models.sessions import session
 from captioner.types import SPEECH_RATE
 
 DIMENSIONS = 192
@@ -43,18 +40,3 @@ def banks(samples: Samples) -> NDArray[np.float32]:
     computer.input_finished()
     rows = [computer.get_frame(index) for index in range(computer.num_frames_ready)]
     return np.stack(rows) if rows else np.zeros((0, MELS), dtype=np.float32)
-
-
-def session(name: str, threads: int) -> Any:
-    """An embedded network. Raises WeightsMissing where the package lacks it."""
-    import onnxruntime
-
-    resource = files("captioner.models") / "weights" / name
-    if not resource.is_file():
-        raise WeightsMissing(f"{name} is missing from the captioner package; install captioner again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Batches vary in size: an arena sized for the largest would be kept for ever.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(resource.read_bytes(), options, providers=["CPUExecutionProvider"])

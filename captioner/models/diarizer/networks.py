@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from captioner.models.diarizer import windows
-from captioner.models.embedding import DIMENSIONS, Embedder, banks, session
+from captioner.models.embedding import DIMENSIONS, Embedder, banks
 from captioner.models.protocols import Samples
+from captioner.models.sessions import session
 
 __all__ = ["DIMENSIONS", "Networks", "banks"]
 

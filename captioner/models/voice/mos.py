@@ -8,14 +8,13 @@ first layers take 8 MB a second of sound, and a batch is no faster on a processo
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from captioner.errors import WeightsMissing
 from captioner.measures import Quality
 from captioner.models.protocols import Samples
+from captioner.models.sessions import session
 from captioner.types import SPEECH_RATE
 
 WEIGHTS = "dnsmos-p835.onnx"
@@ -38,20 +37,7 @@ class Opinion:
     """DNSMOS, loaded once. Raises WeightsMissing where the package is incomplete."""
 
     def __init__(self, threads: int) -> None:
-        import onnxruntime
-
-        resource = files("captioner.models") / "weights" / WEIGHTS
-        if not resource.is_file():
-            raise WeightsMissing(f"{WEIGHTS} is missing from the captioner package; install captioner again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Clips come in many lengths: an arena sized for the longest would be kept for ever.
-        options.enable_cpu_mem_arena = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: Any = onnxruntime.InferenceSession(
-            resource.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(WEIGHTS, threads)
 
     def __call__(self, samples: Samples) -> Quality:
         """`speech`, `background` and `overall` of float32 (n,) at 16 kHz; None each where there is too little."""
