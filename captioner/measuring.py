@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from captioner.measures import Measures, Tag
 from captioner.models.protocols import Excerpt, Meter
 from captioner.planning import PlannedJob
 from captioner.speech.regions import speech_regions
-from captioner.stages import BATCH_SECONDS, Stages
+from captioner.stages import Stages
 from captioner.store import key_of
 from captioner.times import Span
-from captioner.types import Activity, Cut, Sound
+from captioner.types import SPEECH_RATE, Activity, Cut, Sound
 
+HELD = 240.0
+"""Seconds of cuts that are measured in one call."""
 LEAST_HEARD = 0.2
 """Seconds of a tag inside a cut below which it is its neighbour's."""
 LEAST_SHARE, SURELY = 0.5, 2.6
@@ -30,8 +32,7 @@ def measure_all(planned: Sequence[PlannedJob], stages: Stages) -> list[PlannedJo
     if todo:
         stages.reporter.stage("voice", sum(_seconds(entry) for entry, _ in todo), "seconds")
         meter: Meter = stages.time("voice load", stages.backends["voice"].load)
-        for batch in _batches(todo):
-            stages.time("voice", partial(_measure, batch, meter, stages))
+        stages.time("voice", lambda: _measure(todo, meter, stages))
     return [_with_measures(entry, stages, key) for entry, key in zip(planned, keys, strict=True)]
 
 
@@ -43,29 +44,40 @@ def _seconds(entry: PlannedJob) -> float:
     return sum(cut.span.duration for cut in entry.planned.cuts)
 
 
-def _batches(todo: Sequence[tuple[PlannedJob, str]]) -> list[list[tuple[PlannedJob, str]]]:
-    """Recordings in order, `BATCH_SECONDS` of cuts a batch."""
-    found: list[list[tuple[PlannedJob, str]]] = []
-    room = 0.0
-    for entry, key in todo:
-        length = _seconds(entry)
-        if not found or length > room:
-            found.append([])
-            room = BATCH_SECONDS
-        found[-1].append((entry, key))
-        room -= length
-    return found
+def _measure(todo: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stages) -> None:
+    """Measures all cuts, `HELD` seconds of them a call, and stores a recording's when they are all done."""
+    done: list[Measures] = []
+    waiting = deque(todo)
+    for batch in _batches(excerpt for entry, _ in todo for excerpt in excerpts_of(entry, stages)):
+        done += meter.measure(batch, stages.reporter.advance)
+        done = _store(waiting, done, stages)
+    _store(waiting, done, stages)
 
 
-def _measure(batch: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stages) -> None:
-    """Measures the cuts of several recordings in one call and stores them, each recording's under its own key."""
-    excerpts = [excerpt for entry, _ in batch for excerpt in excerpts_of(entry, stages)]
-    found = iter(meter.measure(excerpts, stages.reporter.advance))
+def _store(waiting: deque[tuple[PlannedJob, str]], done: list[Measures], stages: Stages) -> list[Measures]:
+    """Stores the recordings that are whole; what is left of `done` belongs to the next one."""
     with stages.store.transaction():
-        for entry, key in batch:
-            own = tuple(next(found) for _ in entry.planned.cuts)
-            stages.store.put(key, "voice", own)
+        while waiting and len(waiting[0][0].planned.cuts) <= len(done):
+            entry, key = waiting.popleft()
+            count = len(entry.planned.cuts)
+            stages.store.put(key, "voice", tuple(done[:count]))
             stages.have.add(key)
+            done = done[count:]
+    return done
+
+
+def _batches(excerpts: Iterable[Excerpt]) -> Iterator[list[Excerpt]]:
+    """In order, `HELD` seconds of sound a batch: an hour's cuts at once would take 200 MB."""
+    batch: list[Excerpt] = []
+    held = 0
+    for excerpt in excerpts:
+        batch.append(excerpt)
+        held += len(excerpt.samples)
+        if held >= HELD * SPEECH_RATE:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _with_measures(entry: PlannedJob, stages: Stages, key: str) -> PlannedJob:
@@ -77,11 +89,11 @@ def _with_measures(entry: PlannedJob, stages: Stages, key: str) -> PlannedJob:
     return replace(entry, planned=replace(entry.planned, cuts=cuts), key=key)
 
 
-def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
+def excerpts_of(entry: PlannedJob, stages: Stages) -> Iterator[Excerpt]:
     """The sound of each of a recording's cuts, with what is known of it."""
     job = entry.job
     if not entry.planned.cuts:
-        return []
+        return
     wave = stages.waveform(job)
     bandwidth = stages.result(job, "sound", Sound).bandwidth
     regions = speech_regions(stages.result(job, "vad", Activity))
@@ -99,7 +111,7 @@ def excerpts_of(entry: PlannedJob, stages: Stages) -> list[Excerpt]:
         words = sum(len(line.words) for line in cut.lines)
         return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears, bandwidth)
 
-    return [excerpt(cut) for cut in entry.planned.cuts]
+    yield from map(excerpt, entry.planned.cuts)
 
 
 def spans_within(spans: Sequence[Span], within: Span) -> list[Span]:
