@@ -160,7 +160,7 @@ def _drawn(still: str, size: tuple[int, int]) -> Any:
     scale = max(size[0] / width, size[1] / height)
     wide, high = max(size[0], round(width * scale)), max(size[1], round(height * scale))
     source = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-    pixels = source.reformat(wide, high, "rgb24", interpolation="AREA" if scale < 1 else "BICUBIC").to_ndarray()
+    scaled: Any = source.reformat(wide, high, "rgb24", interpolation="AREA" if scale < 1 else "BICUBIC").to_ndarray()
     left, top = (wide - size[0]) // 2, (high - size[1]) // 2
-    cropped = np.ascontiguousarray(pixels[top : top + size[1], left : left + size[0]])
+    cropped = np.ascontiguousarray(scaled[top : top + size[1], left : left + size[0]])
     return av.VideoFrame.from_ndarray(cropped, format="rgb24").reformat(format="yuv420p", dst_colorspace="ITU709")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +134,7 @@ def refused(done: Exported) -> dict[str, str]:
     return dict(done.refused)
 
 
-# -- everything at once ------------------------------------------------------------------------------------------------
+# -- everything at once ----------------------------------------------------------------------------------------------
 
 
 def test_all_targets_at_once_and_the_dataset_is_untouched(out: Path) -> None:
@@ -191,7 +193,7 @@ def test_id_lora_has_references_of_the_same_speaker_and_never_the_clip_itself(ou
         samples = read_sound(out / "id-lora" / row["reference"])
         assert 1.9 < len(samples) / 48_000 <= 5.0
         middle = samples[24_000:48_000]
-        assert -21 < 20 * float(__import__("numpy").log10(float((middle**2).mean() ** 0.5))) < -19
+        assert -21 < 20 * log10(float((middle**2).mean() ** 0.5)) < -19
         assert abs(samples[0]).max() < 0.01
         assert abs(samples[-1]).max() < 0.01
     assert "no other clip of its speaker" in refused(done)["d_f0n49"]
@@ -215,7 +217,7 @@ def test_forms_are_in_clip_time(out: Path) -> None:
     assert all((out / "hf" / "train" / row["file_name"]).is_file() for row in rows)
 
 
-# -- the trigger -------------------------------------------------------------------------------------------------------
+# -- the trigger -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["ltx", "ai-toolkit", "simpletuner", "id-lora"])
@@ -258,7 +260,7 @@ def test_words_that_are_the_trigger_do_not_count() -> None:
     assert without_trigger("cinema ema, a woman", "ema") == "cinema a woman"
 
 
-# -- heard text --------------------------------------------------------------------------------------------------------
+# -- heard text ------------------------------------------------------------------------------------------------------
 
 
 def facts(cut: Cut) -> ClipFacts:
@@ -362,7 +364,7 @@ def test_ai_toolkits_lost_frames_take_their_words_along(out: Path) -> None:
     assert 'cuts "seven"' in refused(done)["a_f60n57"]
 
 
-# -- split, smoke, stills ----------------------------------------------------------------------------------------------
+# -- split, smoke, stills --------------------------------------------------------------------------------------------
 
 
 def test_no_recording_is_on_both_sides(out: Path) -> None:
@@ -433,13 +435,13 @@ def test_sound_alone_gets_a_still_picture_on_request(out: Path, tmp_path: Path, 
     assert "c_f0n49" in told[0]
 
 
-@pytest.mark.parametrize("still", ["nothere.png", "#12345", "puce"])
+@pytest.mark.parametrize("still", ["nothere.png", "#12345", "puce", __file__])
 def test_a_still_that_is_none_is_refused(out: Path, still: str) -> None:
     with pytest.raises(SettingsError, match="--still"):
         one(out, "ai-toolkit", still=still)
 
 
-# -- what stood there before ---------------------------------------------------------------------------------------------
+# -- what stood there before -----------------------------------------------------------------------------------------
 
 
 def rewritten(out: Path, id_: str) -> None:
@@ -505,17 +507,18 @@ def test_what_no_export_made_is_left_alone(out: Path) -> None:
     assert not (out / "musubi").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}", '{"version": 1, "clips": {}, "texts": {"../x": "1"}, "media": [], "options": {}}']
-)
+OUTSIDE = '{"version": 1, "clips": {}, "texts": {"../x": "1"}, "media": [], "options": {}}'
+
+
+@pytest.mark.parametrize("content", ["", "{}", OUTSIDE])
 def test_a_damaged_list_is_refused(out: Path, content: str) -> None:
     one(out, "ltx")
     (out / "ltx" / "export.json").write_text(content)
-    with pytest.raises(UsageError, match="export.json"):
+    with pytest.raises(UsageError, match=r"export\.json"):
         one(out, "ltx")
 
 
-# -- bad input -----------------------------------------------------------------------------------------------------------
+# -- bad input -------------------------------------------------------------------------------------------------------
 
 
 def test_replaced_lost_and_unreadable_files_are_left_out_with_the_reason(out: Path) -> None:
@@ -542,7 +545,7 @@ def test_the_command_says_what_it_did_and_refuses_what_it_cannot(
     assert main(["export", str(out), "--to", ","]) == 2
 
 
-# -- TextGrid ------------------------------------------------------------------------------------------------------------
+# -- TextGrid --------------------------------------------------------------------------------------------------------
 
 labels = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1).map(
     lambda text: " ".join(text.split())
@@ -562,15 +565,15 @@ def test_a_textgrid_comes_back(parts: list[tuple[int, int, str]], name: str) -> 
 
 
 def test_praats_short_form_is_read() -> None:
-    short = 'File type = "ooTextFile"\n"TextGrid"\n0\n2.5\n<exists>\n1\n"IntervalTier"\n"w"\n0\n2.5\n2\n0\n1\n""\n1\n2.5\n"go ""on"""\n'
+    rows = ['File type = "ooTextFile"', '"TextGrid"', "0", "2.5", "<exists>", "1", '"IntervalTier"', '"w"', "0", "2.5"]
+    short = "\n".join([*rows, "2", "0", "1", '""', "1", "2.5", '"go ""on"""'])
     assert textgrid.parse(short) == [textgrid.Tier("w", ((Span(1.0, 2.5), 'go "on"'),))]
 
 
 @given(st.text(max_size=200) | st.text('"<>exists0123. \nTextGridooFile=', max_size=200))
 def test_what_is_no_textgrid_is_refused(text: str) -> None:
-    try:
-        textgrid.parse('File type = "ooTextFile"\nObject class = "TextGrid"\n' + text, "x.TextGrid")
-    except BadFormat as error:
-        assert "x.TextGrid" in str(error)
+    with contextlib.suppress(BadFormat):  # and nothing else
+        found = textgrid.parse('File type = "ooTextFile"\nObject class = "TextGrid"\n' + text, "x.TextGrid")
+        assert all(isinstance(tier, textgrid.Tier) for tier in found)
     with pytest.raises(BadFormat):
         textgrid.parse("nothing")
