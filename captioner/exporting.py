@@ -26,9 +26,14 @@ def targets() -> list[str]:
 
 
 def export(out: Path, names: Sequence[str], wish: Wish) -> list[Exported]:
-    """Write each target's folder. Raises UsageError before anything is written, StoreError, OSError never: a folder
-    that cannot be written is a UsageError, too."""
+    """Write each target's folder; a dataset can go to all at once. Raises UsageError, StoreError; a wrong wish is
+    refused before anything is written."""
     wanted = _targets(names)
+    if wish.smoke:
+        forms = [name for name in wanted if name in FORMS]
+        wanted = [name for name in wanted if name not in FORMS]
+        if not wanted:
+            raise UsageError(f"--smoke: nobody trains with {', '.join(forms)}; name a trainer")
     if wish.still is not None:
         check_still(wish.still)
     if wish.left_to_trainer:
@@ -76,6 +81,7 @@ def _form(dataset: Dataset, name: str, path: Path, wish: Wish) -> Exported:
         for clip in dataset.clips
         if clip.by_hand
     ]
+    folder.begin(())
     for clip in dataset.clips:
         folder.write(f"{clip.id}{suffix}", make(clip))
     folder.finish({}, {})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner.captionfiles import edited
@@ -74,10 +73,8 @@ def with_template(dataset: Dataset, template: str) -> Drafter:
     """The dataset's drafter in another dialect. Raises TemplateError."""
     settings = dataset.settings.model_copy(update={"template": template})
     fresh, old = Drafter.of(settings), dataset.drafter.captions
-    known: Mapping[str, object] = {"subjects": old.subjects, "triggers": old.triggers, "voices": old.voices}
-    from dataclasses import replace
-
-    return replace(fresh, captions=replace(fresh.captions, **known))  # type: ignore[arg-type]
+    captions = replace(fresh.captions, subjects=old.subjects, triggers=old.triggers, voices=old.voices)
+    return replace(fresh, captions=captions)
 
 
 def _clip(row: ClipRow, cut: Cut, made: WrittenRow, folder: Path) -> Clip | str:

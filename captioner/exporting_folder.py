@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,19 @@ class Folder:
             target.replace(kept)
             self.aside.append(place)
 
+    def begin(self, places: Iterable[str]) -> None:
+        """Say what will be put there before it is: what a stopped run leaves behind is then known to the next."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        before = self.before or Listing()
+        self._save(replace(before, media=tuple(dict.fromkeys([*before.media, *places]))))
+
+    def strangers(self, listing: Listing) -> list[str]:
+        """Files beside the clips that no export put there."""
+        known = {*listing.media, *listing.texts}
+        rooms = {Path(place).parent for place in listing.media}
+        found = [path for room in sorted(rooms) for path in sorted((self.path / room).iterdir()) if path.is_file()]
+        return [place for path in found if (place := path.relative_to(self.path).as_posix()) not in known]
+
     def finish(self, clips: Mapping[str, Mapping[str, str]], options: Mapping[str, Any]) -> Listing:
         """Take away what the last export put there and this one did not, and write the list."""
         if self.before is not None:
@@ -146,6 +159,10 @@ class Folder:
                     self._keep_edit(place, "")
                 (self.path / place).unlink(missing_ok=True)
         listing = Listing(clips, self._texts, tuple(dict.fromkeys(self._media)), options)
+        self._save(listing)
+        return listing
+
+    def _save(self, listing: Listing) -> None:
         content = {
             "version": VERSION, "clips": listing.clips, "texts": listing.texts, "media": listing.media,
             "options": listing.options,
@@ -153,4 +170,3 @@ class Folder:
         scratch = self.path / f".{LIST}.part"
         scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         scratch.replace(self.path / LIST)
-        return listing

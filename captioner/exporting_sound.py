@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,15 +34,22 @@ SIZE = (512, 512)
 # -- references ----------------------------------------------------------------------------------------------------
 
 
-def reference_for(clip: Clip, among: Sequence[Clip]) -> Clip | None:
-    """The best other clip of its speaker: undoubted, near 5 s, clean. None where there is none."""
-    own = clip.cut.speaker
-    others = [
-        one for one in among
-        if one.id != clip.id and own is not None and one.cut.speaker == own and one.cut.text
-        and not (one.recording == clip.recording and one.cut.span.overlap(clip.cut.span) > 0)
-    ]  # fmt: skip
-    return min(others, key=_worth, default=None)
+def ranked(clips: Sequence[Clip]) -> Mapping[str, Sequence[Clip]]:
+    """Each speaker's clips that speak, the best reference first: undoubted, near 5 s, clean."""
+    found: dict[str, list[Clip]] = {}
+    for clip in sorted(clips, key=_worth):
+        if clip.cut.speaker is not None and clip.cut.text:
+            found.setdefault(clip.cut.speaker, []).append(clip)
+    return found
+
+
+def reference_for(clip: Clip, among: Mapping[str, Sequence[Clip]]) -> Clip | None:
+    """The best clip of its speaker that shares no sound with it, of those that `ranked` gave; None where none does."""
+    for one in among.get(clip.cut.speaker or "", ()):
+        apart = one.recording != clip.recording or one.cut.span.overlap(clip.cut.span) == 0
+        if one.id != clip.id and apart:
+            return one
+    return None
 
 
 def _worth(clip: Clip) -> tuple[bool, float, str]:
@@ -64,7 +71,9 @@ def write_reference(clip: Clip, target: Path) -> None:
         segment = segment.apply_gain(min(LEVEL - loudness, PEAK - segment.max_dBFS))
     segment = segment[: round(LENGTH * 1000)].fade_in(FADE_IN).fade_out(FADE_OUT)
     samples = np.array(segment.get_array_of_samples(), dtype=np.float32).reshape(-1, 2)
-    write_wave(target, samples / np.float32(32768))
+    scratch = target.with_suffix(".part")
+    write_wave(scratch, samples / np.float32(32768))
+    scratch.replace(target)
 
 
 def _segment(samples: Any) -> Any:

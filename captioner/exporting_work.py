@@ -13,10 +13,10 @@ from captioner.drafting import Drafter
 from captioner.errors import CaptionerError, UsageError
 from captioner.exporting_choice import best, prompts, steps_for
 from captioner.exporting_dataset import Clip, Dataset, with_template
-from captioner.exporting_folder import Folder, changed, digest, read_listing
+from captioner.exporting_folder import Folder, Listing, changed, digest, read_listing
 from captioner.exporting_forms import metadata
 from captioner.exporting_heard import Refused, Told, times_said, told, trigger_of, without_trigger
-from captioner.exporting_sound import reference_for, write_reference, write_still
+from captioner.exporting_sound import ranked, reference_for, write_reference, write_still
 from captioner.trainers import Trainer
 from captioner.trainers._files import Bundle, Entry
 from captioner.trainers._window import ClipFacts, Window
@@ -164,19 +164,20 @@ class Work:
 
     def _placed(self, ready: Sequence[_Ready]) -> list[tuple[_Ready, Entry]]:
         placed = []
-        side: dict[bool, list[Clip]] = {True: [], False: []}
+        self.folder.begin(self._place(one) for one in ready)
+        sides = {
+            held: ranked([one.clip for one in ready if (one.clip.recording in self.held) is held])
+            for held in (True, False)
+        }
         for one in ready:
-            side[one.clip.recording in self.held].append(one.clip)
-        for one in ready:
-            among = side[one.clip.recording in self.held]
             reference = None
             if getattr(self.asked, "NEEDS_REFERENCE", False):
-                other = reference_for(one.clip, among)
+                other = reference_for(one.clip, sides[one.clip.recording in self.held])
                 if other is None:
                     self.refused.append((one.clip.id, "there is no other clip of its speaker to be its reference"))
                     continue
                 reference = self._reference(other)
-            place = f"{self._room(one)}/{one.clip.id}{'.mp4' if self._stilled(one.clip) else one.clip.media.suffix}"
+            place = self._place(one)
             try:
                 self._media(one, place)
             except CaptionerError as error:
@@ -185,6 +186,9 @@ class Work:
             entry = Entry(one.clip.id, place, one.caption, one.facts, one.trigger, one.clip.cut.speaker, reference)
             placed.append((one, entry))
         return placed
+
+    def _place(self, one: _Ready) -> str:
+        return f"{self._room(one)}/{one.clip.id}{'.mp4' if self._stilled(one.clip) else one.clip.media.suffix}"
 
     def _room(self, one: _Ready) -> str:
         validating = one.clip.recording in self.held
@@ -238,14 +242,12 @@ class Work:
     def _written(self, bundle: Bundle, options: Any, ready: Sequence[_Ready]) -> Exported:
         entries = (*bundle.training, *bundle.validation)
         if not bundle.training:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
             self.notes.append("no clip is left to train on")
         files = self.asked.files(bundle, options) if bundle.training else {}
         if self.name == HF:
-            files = {"train/metadata.jsonl": metadata(bundle.training, "train")}
+            files = {"train/metadata.jsonl": metadata(bundle.training, "train")} if bundle.training else {}
             if bundle.validation:
                 files["validation/metadata.jsonl"] = metadata(bundle.validation, "validation")
-        self.folder.path.mkdir(parents=True, exist_ok=True)
         for place, text in files.items():
             self.folder.write(place, text)
         by_id = {one.clip.id: one for one in ready}
@@ -269,9 +271,20 @@ class Work:
             validation=len(bundle.validation),
             rendered=tuple((id_, " ".join(one.lost)) for id_, one in again),
             refused=tuple(self.refused),
-            notes=(*self.notes, *kept(self.folder)),
+            notes=(*self.notes, *self._hint(), *kept(self.folder), *self._strangers(listing)),
             stale=tuple(stale),
         )
+
+    def _hint(self) -> list[str]:
+        if not any(", and that cuts " in why for _, why in self.refused):
+            return []
+        return [f"`captioner build ... --for {self.name}` makes clips that it takes whole"]
+
+    def _strangers(self, listing: Listing) -> list[str]:
+        return [
+            f"{self.folder.path / place}: put there by no export; the trainer may read it"
+            for place in self.folder.strangers(listing)
+        ]
 
 
 def _slug(text: str) -> str:

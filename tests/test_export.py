@@ -362,6 +362,7 @@ def test_ai_toolkits_lost_frames_take_their_words_along(out: Path) -> None:
     # 57 frames at 25 a second are floored to 49: 1.96 s, and "seven" is spoken from 1.76 s on.
     done = one(out, "ai-toolkit")
     assert 'cuts "seven"' in refused(done)["a_f60n57"]
+    assert any("--for ai-toolkit" in note for note in done.notes)
 
 
 # -- split, smoke, stills --------------------------------------------------------------------------------------------
@@ -518,6 +519,29 @@ def test_a_damaged_list_is_refused(out: Path, content: str) -> None:
         one(out, "ltx")
 
 
+def test_what_a_stopped_run_left_is_known_to_the_next(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ai_toolkit, "files", stop)
+        with pytest.raises(KeyboardInterrupt):
+            one(out, "ai-toolkit")
+    with Store(out / ".captioner") as store:
+        store.unset_written(["b_f0n49"])
+    assert one(out, "ai-toolkit").stale == ()
+    assert sorted(path.stem for path in (out / "ai-toolkit" / "clips").glob("*.mp4")) == ["a_f0n49", "d_f0n49"]
+
+
+def test_a_picture_beside_the_clips_would_be_trained_and_is_named(out: Path) -> None:
+    one(out, "ai-toolkit")
+    (out / "ai-toolkit" / "clips" / "thumbnail.jpg").write_bytes(b"")
+    (out / "ai-toolkit" / "clips" / "_latent_cache").mkdir()
+    notes = " ".join(one(out, "ai-toolkit").notes)
+    assert "thumbnail.jpg: put there by no export" in notes
+    assert "_latent_cache" not in notes
+
+
 # -- bad input -------------------------------------------------------------------------------------------------------
 
 
@@ -543,6 +567,9 @@ def test_the_command_says_what_it_did_and_refuses_what_it_cannot(
     assert "unknown trainer" in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--to", "ltx"]) == 2
     assert main(["export", str(out), "--to", ","]) == 2
+    assert main(["export", str(out), "--to", "srt", "--smoke"]) == 2
+    assert main(["export", str(out), "--to", "ltx", "--template", "nothere"]) == 2
+    assert not (out / "ltx").exists()
 
 
 # -- TextGrid --------------------------------------------------------------------------------------------------------
