@@ -253,6 +253,11 @@ def test_a_caption_that_lost_its_trigger_is_left_out_and_named(out: Path) -> Non
     assert "without its trigger ema" in refused(one(out, "musubi"))["a_f0n49"]
 
 
+def test_a_caption_that_has_its_trigger_twice_is_left_out_and_named(out: Path) -> None:
+    (out / "clips" / "a_f0n49.txt").write_text('ema, ema says, "one two three four five six".\n')
+    assert "with its trigger 2 times" in refused(one(out, "musubi"))["a_f0n49"]
+
+
 def test_words_that_are_the_trigger_do_not_count() -> None:
     assert times_said('ema speaks. Speech: "ema is my name".', "ema") == 1
     assert times_said('ema ema speaks. Speech: "go".', "ema") == 2
@@ -306,6 +311,12 @@ def test_a_word_that_the_edge_cuts_is_refused_with_its_place() -> None:
 @pytest.mark.parametrize(("end", "kept"), [(1.96 + EDGE, True), (1.96 + EDGE + 0.005, False)])
 def test_a_word_may_reach_over_the_edge_as_far_as_its_times_are_off(end: float, kept: bool) -> None:
     assert isinstance(heard(spaced(("word", 1.5, end)), 49), Told) is kept
+
+
+def test_a_word_that_begins_as_the_window_ends_is_out_of_it() -> None:
+    answer = heard(spaced(("stay", 0.2, 0.6), ("late", 1.95, 2.3)), 49)
+    assert isinstance(answer, Told)
+    assert answer.lost == ("late",)
 
 
 def test_what_a_person_wrote_is_never_drafted_again() -> None:

@@ -6,9 +6,13 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from math import log2
+from pathlib import Path
 
+import av
+import cv2
 import pytest
 import yaml
+from factory import Audio, Video, make, tone
 
 from captioner.errors import SettingsError
 from captioner.trainers import ai_toolkit, id_lora, ltx, musubi, simpletuner, trainer, wan
@@ -258,6 +262,19 @@ def test_musubis_rates_are_written_as_floats_and_targets_as_lists() -> None:
     assert json.loads(made["audio.jsonl"]) == {"audio_path": "/out/clips/c.wav", "caption": "ema."}
 
 
+@pytest.mark.parametrize(("source", "target"), [(30, 24), (50, 25), (60, 25), (16, 25), (30, 16), (24, 16)])
+def test_musubi_takes_the_frames_that_a_loop_over_them_takes(source: int, target: int) -> None:
+    for frames in (17, 49, 100, 121, 250):
+        shown, due = [], 0.0
+        for frame in range(frames):
+            if not shown or int(due) != shown[-1][1]:
+                shown.append((frame, int(due)))
+            due += target / source
+        options = musubi.Options(frame_extraction="full", max_frames=1000, target_fps=float(target), mode_av=True)
+        made = musubi.window(clip(frames, Fraction(source)), options)
+        assert made.shown - made.repeated == (len(shown) - 1) // 4 * 4 + 1
+
+
 # -- SimpleTuner, ID-LoRA, Wan ---------------------------------------------------------------------------------------
 
 
@@ -292,6 +309,57 @@ def test_wan_sees_4k_and_hears_nothing(through: str) -> None:
     made = wan.window(clip(79, Fraction(16)), wan.Options(through))
     assert made.shown == 77
     assert made.samples == 0
+
+
+# -- real clips, opened as loaders open them --------------------------------------------------------------------------
+
+
+def filmed(folder: Path, frames: int, rate: Fraction, times: list[float] | None = None) -> Path:
+    """A clip whose sound lasts a second longer than its picture."""
+    seconds = times[-1] + 1.2 if times else float(frames / rate) + 1
+    video = Video(frames=frames, rate=rate, size=(64, 64), times=times)
+    return make(folder / f"{frames}_{float(rate):g}.mp4", video, Audio(tone(200, seconds, 48_000)))
+
+
+def decoded(path: Path) -> tuple[int, Fraction, int]:
+    """Frames, average rate and samples, as PyAV gives them."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames, rate = sum(1 for _ in container.decode(stream)), stream.average_rate
+    with av.open(str(path)) as container:
+        return frames, Fraction(rate), sum(frame.samples for frame in container.decode(audio=0))
+
+
+@pytest.mark.parametrize(
+    "rate", [F24, F25, F30, FILM, None], ids=lambda rate: "vfr" if rate is None else f"{float(rate):g}"
+)
+@pytest.mark.parametrize("frames", [48, 49, 57, 60, 73])
+def test_windows_are_what_loaders_rebuilt_from_their_contracts_take(
+    tmp_path: Path, rate: Fraction | None, frames: int
+) -> None:
+    uneven = [n * 0.04 + (0.015 if n % 3 else 0.0) for n in range(frames)] if rate is None else None
+    path = filmed(tmp_path, frames, rate or F25, uneven)
+    count, average, samples = decoded(path)
+    assert count == frames
+    facts = ClipFacts(count, average, 64, 64, 48_000, samples, variable=rate is None)
+
+    made = ltx.window(facts, ltx.Options(parse_buckets("64x64x49;64x64x57")))
+    first = max((most for most in (49, 57) if most <= count), default=0)
+    assert made.frames == first
+    assert made.samples == (round(Fraction(first) / average * 48_000) if first else 0)
+
+    film = cv2.VideoCapture(str(path))
+    length = film.get(cv2.CAP_PROP_FRAME_COUNT) / film.get(cv2.CAP_PROP_FPS)
+    film.release()
+    for fps in (24.0, 25.0, float(average)):
+        taken = (int(length * fps) - 1) // 8 * 8 + 1
+        made = ai_toolkit.window(facts, ai_toolkit.Options(auto_frame_count=True, do_audio=True, fps=fps))
+        assert made.shown == taken
+        assert made.samples == pytest.approx(taken / fps * 48_000, abs=1)
+
+    made = simpletuner.window(facts, simpletuner.Options(audio=True, num_frames=57, min_frames=9))
+    assert made.shown == (min(count, 57) - 1) // 8 * 8 + 1
+    assert made.samples == round(made.shown / 25 * 48_000)
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

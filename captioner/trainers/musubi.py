@@ -131,8 +131,11 @@ def _kept(frames: int, source: Fraction, target: Fraction, end: int | None) -> i
     """Frames that are decoded: where rates differ, those that fall on a place of their own; none is ever doubled."""
     if not _resamples(source, target):
         return frames if end is None else min(frames, end)
-    ratio = target / source
-    places = {int(index * ratio) for index in range(frames)}
+    # Summed up in floating point as its loader does, whose rounding may drop a frame now and then.
+    step, at, places = float(target) / float(source), 0.0, set()
+    for _ in range(frames):
+        places.add(int(at))
+        at += step
     return sum(1 for place in places if end is None or place < end)
 
 
