@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from captioner.checkcli import add_commands as add_checks
 from captioner.errors import CaptionerError, UsageError
 from captioner.exportcli import add_command as add_export
 from captioner.speakercli import add_command as add_speakers
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _build_command(commands)
     _render_command(commands)
     add_speakers(commands)
+    add_checks(commands)
     add_export(commands)
     init = commands.add_parser("init", help="write a commented captioner.yaml with every setting")
     init.add_argument("file", nargs="?", default="captioner.yaml", type=Path)
