@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,8 +62,10 @@ def _targets(names: Sequence[str]) -> list[str]:
     if "all" in given:
         return targets()
     for name in given:
-        if name not in (HF, *FORMS):
-            trainer(name)  # says which there are
+        if name not in targets():
+            near = difflib.get_close_matches(name, targets(), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"--to {name}: there is no such target; there are {', '.join(targets())}, and all{hint}")
     return list(dict.fromkeys(given))
 
 

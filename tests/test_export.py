@@ -575,7 +575,7 @@ def test_the_command_says_what_it_did_and_refuses_what_it_cannot(
     assert main(["export", str(out), "--to", "ai-toolkit", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["refused"]
     assert main(["export", str(out), "--to", "nobody"]) == 2
-    assert "unknown trainer" in capsys.readouterr().err
+    assert "textgrid" in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--to", "ltx"]) == 2
     assert main(["export", str(out), "--to", ","]) == 2
     assert main(["export", str(out), "--to", "srt", "--smoke"]) == 2
