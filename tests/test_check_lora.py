@@ -412,3 +412,16 @@ def test_any_json_for_a_header_is_read_or_refused(tmp_path: Path, header: object
         pass
     else:
         assert isinstance(header, dict)
+
+
+def test_alpha_that_is_stored_needs_no_config(tmp_path: Path) -> None:
+    report = checked(tmp_path, lora(ALL, alpha=8), {"ss_network_alpha": "4", "ss_network_dim": "8"})
+    assert "L03" not in rules(report)
+
+
+@pytest.mark.parametrize(("ranks", "sound"), [((8, 4), Sound.TRAINED), ((8, 4, 2), Sound.UNKNOWN)])
+def test_many_ranks_are_an_extraction(tmp_path: Path, ranks: tuple[int, ...], sound: Sound) -> None:
+    tensors: Tensors = {}
+    for number, rank in enumerate(ranks):
+        tensors |= lora(ALL[number :: len(ranks)], rank=rank)
+    assert checked(tmp_path, tensors).verdict.sound is sound
