@@ -58,7 +58,7 @@ def _loader_fix(one: Ignored) -> str:
     if "lora_unet_model_" in one.why:
         return "use the .comfy.safetensors that musubi writes beside it"
     if "lycoris_" in one.why or "lokr" in one.why:
-        return "rename lycoris_ to diffusion_model. with dots in the module's name: ComfyUI takes LoKr so, the others never"
+        return "rename lycoris_ to diffusion_model. and dotted module names: ComfyUI takes LoKr so, the others never"
     if "refuses a file" in one.why:
         return f"fold alpha into the up-matrices and leave it out, or play it in {COMFYUI}"
     if "transformer." in one.why and one.loader != DIFFUSERS:
