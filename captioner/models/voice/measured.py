@@ -23,7 +23,7 @@ from captioner.models.voice.speaking import measure_voice
 from captioner.models.voice.voiceprint import voiceprint
 from captioner.types import SPEECH_RATE
 
-VERSION = "7 swift-f0 0.3 dnsmos-p835"
+VERSION = "8 swift-f0 0.3 dnsmos-p835"
 
 
 @dataclass(frozen=True, slots=True)
