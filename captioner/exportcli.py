@@ -42,8 +42,8 @@ def add_command(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """0, or 4 where no clip came out for one of them. Raises UsageError."""
-    from captioner.exporting import as_dict, as_text, export
-    from captioner.exporting_work import Wish
+    from captioner.exporting.export import as_dict, as_text, export
+    from captioner.exporting.work import Wish
     from captioner.speakercommands import find_dataset
 
     wish = Wish(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts, find_adopted
 from captioner.cuts.frames import FrameRule
-from captioner.cuts.plan import PlanOptions, keep_whole, plan
+from captioner.cuts.plan import keep_whole, plan
+from captioner.cuts.values import Footage
 from captioner.errors import RecordingError
 from captioner.settings import Settings
 from captioner.speech.assign import assign
@@ -82,26 +83,17 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     picture = stages.result(job, "picture", Picture) if recording.video is not None else None
     turns = adopt_turns(adopted, diarization.turns)
     regions = speech_regions(activity)
-    heard = correct(adopt_words(adopted, transcript.words), activity, regions)
+    heard = correct(adopt_words(adopted, transcript.words), activity)
     words = tuple(assign(heard, turns))
     lines = segment(words, turns, regions, LineOptions())
     lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
     lines = [weighed(line) for line in lines]
     start = max(0.0, recording.audio.offset)
     end = sound.duration if picture is None else min(sound.duration, picture.end)
-    made = (keep_whole if settings.keep_cuts else plan)(
-        slug=recording.slug,
-        lines=lines,
-        words=words,
-        turns=turns,
-        activity=activity,
-        shots=() if picture is None else picture.shots,
-        start=start,
-        end=end,
-        rate=rate,
-        rule=frame_rule(settings, recording, rate),
-        options=PlanOptions(),
-    )
+    shots = () if picture is None else picture.shots
+    rule = frame_rule(settings, recording, rate)
+    footage = Footage(recording.slug, lines, words, turns, activity, shots, start, end, rate, rule)
+    made = (keep_whole if settings.keep_cuts else plan)(footage)
     sure = transcript.language_probability is None or transcript.language_probability >= SURE_LANGUAGE
     language = transcript.language if sure else None
     cuts = tuple(replace(adopted_doubts(adopted, cut), language=language) for cut in made.cuts)

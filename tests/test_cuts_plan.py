@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import REASONS, Plan, PlanOptions, keep_whole, plan
+from captioner.cuts.values import Footage
 from captioner.speech.lines import segment
 from captioner.speech.regions import quiet, speech_regions
 from captioner.times import Span
@@ -52,11 +53,14 @@ class Case:
     rule: FrameRule
 
     def plan(self, options: PlanOptions | None = None) -> Plan:
-        return plan(**self.arguments(), options=options)  # type: ignore[arg-type]
+        return plan(self.footage, options)
 
-    def arguments(self) -> dict[str, object]:
-        names = ("words", "lines", "turns", "activity", "shots", "start", "end", "rate", "rule")
-        return {"slug": "take", **{name: getattr(self, name) for name in names}}
+    @property
+    def footage(self) -> Footage:
+        return Footage(
+            "take", self.lines, self.words, self.turns, self.activity, self.shots, self.start, self.end, self.rate,
+            self.rule,
+        )  # fmt: skip
 
 
 def case(
@@ -402,7 +406,7 @@ def test_a_plan_of_nothing_is_empty() -> None:
 
 
 def whole(made: Case) -> Plan:
-    return keep_whole(**made.arguments())  # type: ignore[arg-type]
+    return keep_whole(made.footage)
 
 
 @settings(max_examples=150, deadline=None)

@@ -13,6 +13,7 @@ import pytest
 
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import Plan, plan
+from captioner.cuts.values import Footage
 from captioner.speech.assign import assign
 from captioner.speech.correct import correct
 from captioner.speech.doubt import doubt_lines
@@ -70,13 +71,12 @@ def planned() -> dict[str, tuple[list[Line], Plan]]:
         if file == TURNS:
             shots = (3.0, 6.0, 9.0, 12.0, 15.0)
             turns = [Turn(Span.at(3 * i, 3 * i + 3), name) for i, name in enumerate("ABCADB")]
-        words = assign(correct(transcript.words, activity, regions), turns)
+        words = assign(correct(transcript.words, activity), turns)
         lines = segment(words, turns, regions)
         lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
         result = plan(
-            slug="x", lines=lines, words=words, turns=turns, activity=activity, shots=shots, start=0.0,
-            end=wave.duration, rate=Fraction(25), rule=FrameRule.parse(),
-        )  # fmt: skip
+            Footage("x", lines, words, turns, activity, shots, 0.0, wave.duration, Fraction(25), FrameRule.parse())
+        )
         done[file] = lines, result
     return done
 

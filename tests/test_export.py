@@ -25,11 +25,11 @@ from captioner.captions.adopt import spoken_in
 from captioner.cli import main
 from captioner.drafting import Drafter
 from captioner.errors import BadFormat, SettingsError, UsageError
-from captioner.exporting import export, targets
-from captioner.exporting_choice import held_back, steps_for
-from captioner.exporting_dataset import Clip
-from captioner.exporting_heard import EDGE, Refused, Told, sorted_words, times_said, told, without_trigger
-from captioner.exporting_work import Exported, Wish
+from captioner.exporting.choice import held_back, steps_for
+from captioner.exporting.dataset import Clip
+from captioner.exporting.export import export, targets
+from captioner.exporting.heard import EDGE, Refused, Told, sorted_words, times_said, told, without_trigger
+from captioner.exporting.work import Exported, Wish
 from captioner.formats import ctm, rttm, srt, textgrid
 from captioner.media.clipfile import write_wave
 from captioner.settings import Settings

@@ -12,9 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 ORDER = """
 errors times scripts measures types formats speech cuts captions settings media models store journal summary
 captionfiles templates_io tokenizing adopt backends stages identify drafting planning measuring identities judging
-describing writing turnfiles forecast pipeline rendering engine trainers checks review report progress run
-enrolment speakerlist speakercommands speakercli checkcli exporting_dataset exporting_heard exporting_choice exporting_sound
-exporting_forms exporting_folder exporting_work exporting exportcli cli __main__
+describing writing turnfiles forecast pipeline rendering engine trainers checks review report progress run enrolment
+speakerlist speakercommands speakercli checkcli exporting exportcli cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.speech.correct import correct
-from captioner.speech.regions import listen, quiet, speech_regions, talking
+from captioner.speech.regions import listen, quiet, talking
 from captioner.times import Span
 from captioner.types import STEP, Activity, Word
 
@@ -28,7 +28,7 @@ def heard(length: float, *spoken: tuple[float, float]) -> Activity:
 
 def corrected(activity: Activity, *spans: tuple[float, float]) -> list[tuple[float, float]]:
     words = [Word(f"w{i}", Span.at(a, b), 0.9) for i, (a, b) in enumerate(spans)]
-    return [(w.span.start, w.span.end) for w in correct(words, activity, speech_regions(activity))]
+    return [(w.span.start, w.span.end) for w in correct(words, activity)]
 
 
 def about(spans: Sequence[tuple[float, float]], slack: float = 0.021) -> object:
@@ -76,10 +76,7 @@ def test_edges_do_not_reach_over_speech_that_may_be_another_word() -> None:
 def test_a_last_word_lingers_as_long_as_a_word_can_last() -> None:
     """1.2 s is nothing odd for "content," before a pause, and too much for "no"."""
     activity = heard(4, (1.0, 2.2))
-    long, short = (
-        correct([Word(text, Span.at(1.0, 1.5), 0.9)], activity, speech_regions(activity))[0].span.end
-        for text in ("content,", "no")
-    )
+    long, short = (correct([Word(text, Span.at(1.0, 1.5), 0.9)], activity)[0].span.end for text in ("content,", "no"))
     assert long == pytest.approx(2.2, abs=0.03)
     assert short < 1.9, "another word must be in there"
 
@@ -101,9 +98,9 @@ def test_words_on_one_instant_are_spread() -> None:
 
 def test_nothing_to_do() -> None:
     activity = heard(1.0, (0.2, 0.5))
-    assert correct([], activity, ()) == []
+    assert correct([], activity) == []
     word = Word("a", Span(0.1, 0.2))
-    assert correct([word], Activity(b"", b"", b""), ()) == [word]
+    assert correct([word], Activity(b"", b"", b"")) == [word]
 
 
 @st.composite
@@ -126,15 +123,15 @@ def scenes(draw: st.DrawFn) -> tuple[Activity, list[Word]]:
 @given(scenes())
 def test_words_come_out_ordered_apart_whole_and_inside(scene: tuple[Activity, list[Word]]) -> None:
     activity, words = scene
-    done = correct(words, activity, speech_regions(activity))
+    done = correct(words, activity)
     assert sorted(w.text for w in done) == sorted(w.text for w in words)
     assert all(w.span.duration >= STEP - 1e-9 for w in done)
     assert all(a.span.end <= b.span.start for a, b in pairwise(done))
     limit = max(len(activity) * STEP, len(words) * STEP)
     assert all(w.span.start >= 0 and w.span.end <= limit + 1e-9 for w in done)
-    assert done == correct(list(reversed(words)), activity, speech_regions(activity)) or len(
-        {(w.span.start, w.span.end) for w in words}
-    ) < len(words)
+    assert done == correct(list(reversed(words)), activity) or len({(w.span.start, w.span.end) for w in words}) < len(
+        words
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -151,7 +148,7 @@ def test_each_stretch_of_speech_with_one_word_is_covered_by_it(
         words.append(Word(f"w{index}", Span.at(max(0.0, at + early), at + length / 100 + late), 0.9))
         at += length / 100
     activity = heard(at + 0.5, *spoken)
-    done = correct(words, activity, speech_regions(activity))
+    done = correct(words, activity)
     covered = np.zeros(len(activity), np.bool_)
     for word in done:
         covered[round(word.span.start / STEP) : round(word.span.end / STEP)] = True

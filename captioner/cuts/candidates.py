@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.cuts.edges import Grid, milliseconds, word_costs
-from captioner.cuts.values import PlanOptions
+from captioner.cuts.edges import Grid, make_grid, milliseconds, word_costs
+from captioner.cuts.values import Footage, PlanOptions
 from captioner.speech.trust import UNTRUSTED
 from captioner.types import Line, Turn, Word
 
@@ -126,15 +126,12 @@ class Others:
         return NEVER
 
 
-def make_scene(
-    grid: Grid,
-    counts: tuple[int, ...],
-    options: PlanOptions,
-    words: Sequence[Word],
-    lines: Sequence[Line],
-    turns: Sequence[Turn],
-) -> Scene:
-    """Finds each line's words among all; those that `words` lacks are added."""
+def make_scene(footage: Footage, options: PlanOptions, *, within: bool = False) -> Scene:
+    """Finds each line's words among all; those that `footage.words` lacks are added. With `within`, only counts that
+    the recording has room for."""
+    words, lines = footage.words, footage.lines
+    grid = make_grid(footage.activity, words, footage.shots, footage.start, footage.end, footage.rate)
+    counts = footage.rule.counts(most=max(1, grid.last - grid.first)) if within else footage.rule.counts()
     known: defaultdict[Word, int] = defaultdict(int)
     for word in words:
         known[word] += 1
@@ -150,7 +147,7 @@ def make_scene(
     starts = [milliseconds(word.span.start) for word in ordered]
     ends = [milliseconds(word.span.end) for word in ordered]
     latest = np.maximum.accumulate(ends).tolist() if ends else []
-    return Scene(grid, counts, options, ordered, starts, ends, latest, places, turns=tuple(turns))
+    return Scene(grid, counts, options, ordered, starts, ends, latest, places, turns=tuple(footage.turns))
 
 
 def make_atom(scene: Scene, line: Line, number: int, first: int, last: int) -> Atom:

@@ -4,60 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captioner.cuts.candidates import Scene, make_scene
-from captioner.cuts.edges import Grid, make_grid, word_costs
-from captioner.cuts.frames import FrameRule
+from captioner.cuts.edges import Grid, word_costs
 from captioner.cuts.reasons import cut_doubts
-from captioner.cuts.values import Plan, PlanOptions
+from captioner.cuts.values import Footage, Plan, PlanOptions
 from captioner.scripts import spoken_text
 from captioner.times import Span
-from captioner.types import Activity, Cut, Doubt, LeftOut, Line, Turn, Word
+from captioner.types import Cut, Doubt, LeftOut, Line, Word
 
 UNQUIET_COST = 500.0
 """Cost of an end that is not in silence, which a clip that somebody else has cut may have."""
 
 
-def keep_whole(
-    *,
-    slug: str,
-    lines: Sequence[Line],
-    words: Sequence[Word],
-    turns: Sequence[Turn],
-    activity: Activity,
-    shots: Sequence[float],
-    start: float,
-    end: float,
-    rate: Fraction,
-    rule: FrameRule,
-    options: PlanOptions | None = None,
-) -> Plan:
+def keep_whole(footage: Footage, options: PlanOptions | None = None) -> Plan:
     """One cut for a whole file: the largest allowed count with which no word is split, trimmed at either side.
 
     Several speakers or shots in it are doubted, not refused. Words that the trim leaves outside, or all where no count
-    fits, are in `left_out`. Arguments as for `plan`.
+    fits, are in `left_out`.
     """
-    options = options or PlanOptions()
-    grid = make_grid(activity, words, shots, start, end, rate)
-    scene = make_scene(grid, rule.counts(), options, words, lines, turns)
+    rule, rate = footage.rule, footage.rate
+    scene = make_scene(footage, options or PlanOptions())
+    grid = scene.grid
     room = grid.last - grid.first
     costs = _costs(scene)
     for count in reversed(rule.counts(most=room)):
         both = costs[: room - count + 1] + costs[count:] - 1000.0 * _said(scene, count)
         index = int(np.argmin(both))
         if np.isfinite(both[index]):
-            cut = Cut(slug, grid.first + index, count, rate, ())
-            return _held(cut, lines, words, grid)
+            cut = Cut(footage.slug, grid.first + index, count, rate, ())
+            return _held(cut, footage.lines, footage.words, grid)
     least = rule.allowed[0]
     if room < least:
         detail = f"the file has {room} frames at {float(rate):g} a second, the shortest clip {least}"
     else:
         detail = "every allowed length would split a word"
-    return Plan((), tuple(LeftOut(line.span, line.speaker, "too-short-room", line.text, detail) for line in lines))
+    return Plan(
+        (), tuple(LeftOut(line.span, line.speaker, "too-short-room", line.text, detail) for line in footage.lines)
+    )
 
 
 def _costs(scene: Scene) -> NDArray[np.float64]:

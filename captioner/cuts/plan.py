@@ -10,16 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from captioner.cuts.candidates import Atom, Placed, Scene, gap_is_usable, make_atom, make_scene, place
-from captioner.cuts.edges import make_grid
 from captioner.cuts.frames import FrameRule
 from captioner.cuts.keep import keep_whole
 from captioner.cuts.reasons import cut_doubts, left_out
-from captioner.cuts.values import REASONS, Plan, PlanOptions
+from captioner.cuts.values import REASONS, Footage, Plan, PlanOptions
 from captioner.times import Span
-from captioner.types import Activity, Cut, LeftOut, Line, Turn, Word
+from captioner.types import Cut, LeftOut, Line
 
 __all__ = ["REASONS", "Plan", "PlanOptions", "keep_whole", "plan"]
 
@@ -32,31 +30,15 @@ _Worth = tuple[int, int, float]
 """Milliseconds of words kept, minus those of undoubted words that share a cut with a doubted line, minus the cost."""
 
 
-def plan(
-    *,
-    slug: str,
-    lines: Sequence[Line],
-    words: Sequence[Word],
-    turns: Sequence[Turn],
-    activity: Activity,
-    shots: Sequence[float],
-    start: float,
-    end: float,
-    rate: Fraction,
-    rule: FrameRule,
-    options: PlanOptions | None = None,
-) -> Plan:
+def plan(footage: Footage, options: PlanOptions | None = None) -> Plan:
     """The cuts of one recording that keep most seconds of words.
 
-    `words`: all of the recording, in whatever line or none: only its own are inside a cut. `shots`: seconds of each
-    shot change. `start`, `end`: seconds between which there is both picture and sound. `rate`: of the clips. Ties are
-    settled by: fewest undoubted words beside a doubted line, best edges, least dead air, fewest broken lines. The same
-    input gives the same plan.
+    Ties are settled by: fewest undoubted words beside a doubted line, best edges, least dead air, fewest broken lines.
+    The same input gives the same plan.
     """
-    options = options or PlanOptions()
-    lines = sorted((line for line in lines if line.words), key=lambda line: (line.span.start, line.span.end))
-    grid = make_grid(activity, words, shots, start, end, rate)
-    scene = make_scene(grid, rule.counts(most=max(1, grid.last - grid.first)), options, words, lines, turns)
+    rule, rate = footage.rule, footage.rate
+    lines = sorted((line for line in footage.lines if line.words), key=lambda line: (line.span.start, line.span.end))
+    scene = make_scene(replace(footage, lines=lines), options or PlanOptions(), within=True)
     if not scene.counts:
         return Plan((), tuple(left_out(scene, lines, atom, rule) for atom in _whole(scene, lines)))
     whole = _whole(scene, lines)
@@ -67,7 +49,7 @@ def plan(
     lost = {atom.line for atom in atoms if atom.line not in kept} - split
     if lost:
         atoms, chosen = _choose(scene, lines, split | lost)
-    return _written(slug, scene, lines, rule, atoms, chosen)
+    return _written(footage.slug, scene, lines, rule, atoms, chosen)
 
 
 def _whole(scene: Scene, lines: Sequence[Line]) -> list[Atom]:

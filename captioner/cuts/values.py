@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from captioner.types import Cut, LeftOut
+from captioner.cuts.frames import FrameRule
+from captioner.types import Activity, Cut, LeftOut, Line, Turn, Word
 
 REASONS: dict[str, str] = {
     "no-speaker": "nobody is known to have spoken it",
@@ -16,6 +19,27 @@ REASONS: dict[str, str] = {
     "other-speaker": "only other speakers' clips were asked for",
     "at-edge-of-file": "it begins or ends where the recording's picture or sound does",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """One recording as the planner sees it."""
+
+    slug: str
+    lines: Sequence[Line]
+    words: Sequence[Word]
+    """All of the recording, in whatever line or none: only a cut's own are inside it."""
+    turns: Sequence[Turn]
+    activity: Activity
+    shots: Sequence[float]
+    """Seconds of each shot change."""
+    start: float
+    """Seconds from which there is both picture and sound..."""
+    end: float
+    """... and to which."""
+    rate: Fraction
+    """Frames a second of the clips."""
+    rule: FrameRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,10 @@ OUTWARD = 0.25
 """Seconds by which a word may grow over speech that no other word claims."""
 
 
-def correct(words: Sequence[Word], activity: Activity, regions: Sequence[Span]) -> list[Word]:
+def correct(words: Sequence[Word], activity: Activity) -> list[Word]:
     """The words with corrected spans: in order, not overlapping, each at least `STEP` long and inside the activity.
 
-    `regions` are stretches in which somebody surely speaks; they count as speech whatever the level says about their
-    edges. A word without any speech under it keeps its time: it is for `doubt` to say so. As many words come out as
+    A word without any speech under it keeps its time: it is for `doubt` to say so. As many words come out as
     went in, in the order of their start.
     """
     words = sorted(words, key=lambda word: (word.span.start, word.span.end))
@@ -54,7 +53,6 @@ def correct(words: Sequence[Word], activity: Activity, regions: Sequence[Span]) 
         return list(words)
     ear = listen(activity)
     talk = talking(ear)
-    del regions  # the same Silero decided them, with less care for the edges
     heard = [word for word in words if _touches(talk, word.span)]
     lost = [word for word in words if not _touches(talk, word.span)]
     spans = _place(heard, ear, talk) if heard else []

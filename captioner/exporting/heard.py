@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from captioner.captions.adopt import spoken_in
 from captioner.drafting import Drafter
-from captioner.exporting_dataset import Clip
+from captioner.exporting.dataset import Clip
 from captioner.measures import Scene, Voice
 from captioner.trainers import Trainer
 from captioner.trainers._window import SAME_TEMPO, Window

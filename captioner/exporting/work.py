@@ -11,12 +11,12 @@ from typing import Any
 
 from captioner.drafting import Drafter
 from captioner.errors import CaptionerError, UsageError
-from captioner.exporting_choice import best, prompts, steps_for
-from captioner.exporting_dataset import Clip, Dataset, with_template
-from captioner.exporting_folder import Folder, Listing, changed, digest, read_listing
-from captioner.exporting_forms import metadata
-from captioner.exporting_heard import Refused, Told, times_said, told, trigger_of, without_trigger
-from captioner.exporting_sound import ranked, reference_for, write_reference, write_still
+from captioner.exporting.choice import best, prompts, steps_for
+from captioner.exporting.dataset import Clip, Dataset, with_template
+from captioner.exporting.folder import Folder, Listing, changed, digest, read_listing
+from captioner.exporting.forms import metadata
+from captioner.exporting.heard import Refused, Told, times_said, told, trigger_of, without_trigger
+from captioner.exporting.sound import ranked, reference_for, write_reference, write_still
 from captioner.trainers import Trainer
 from captioner.trainers._files import Bundle, Entry
 from captioner.trainers._window import ClipFacts, Window

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import SettingsError
-from captioner.exporting_dataset import Clip
+from captioner.exporting.dataset import Clip
 from captioner.types import CLIP_RATE, cut_samples
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from captioner.exporting_dataset import Clip
+from captioner.exporting.dataset import Clip
 from captioner.formats import ctm, rttm, srt
 from captioner.formats.cues import Cue
 from captioner.formats.textgrid import Tier, serialize

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from captioner.errors import UsageError
-from captioner.exporting_choice import held_back
-from captioner.exporting_dataset import Dataset, read_dataset
-from captioner.exporting_folder import Folder, read_listing
-from captioner.exporting_forms import FORMS
-from captioner.exporting_sound import check_still
-from captioner.exporting_work import HF, Exported, Wish, Work, kept
+from captioner.exporting.choice import held_back
+from captioner.exporting.dataset import Dataset, read_dataset
+from captioner.exporting.folder import Folder, read_listing
+from captioner.exporting.forms import FORMS
+from captioner.exporting.sound import check_still
+from captioner.exporting.work import HF, Exported, Wish, Work, kept
 from captioner.trainers import trainer, trainers
 
 

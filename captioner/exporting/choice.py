@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from captioner.drafting import Drafter
 from captioner.errors import UsageError
-from captioner.exporting_dataset import Clip
-from captioner.exporting_heard import trigger_of, without_trigger
+from captioner.exporting.dataset import Clip
+from captioner.exporting.heard import trigger_of, without_trigger
 from captioner.times import Span
 from captioner.trainers._files import Prompts
 from captioner.types import Cut, Word
