@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench bench-quality bench-speed clean
+.PHONY: demo test test-all lint bench bench-quality bench-measures bench-speed clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,13 +27,18 @@ lint: $(VENV)/.ready
 
 DATA ?= sample_dataset
 
-bench-quality: $(VENV)/.ready  ## words, speakers and cuts against the truth
+bench-quality: $(VENV)/.ready  ## words, speakers, cuts and trust against the truth
 	$(BIN)/python bench/quality.py $(DATA)
+
+bench-measures: $(VENV)/.ready  ## voice, room, gates, sounds and identity against what was composed
+	$(BIN)/python bench/measures.py
+	$(BIN)/python bench/sounds.py
+	$(BIN)/python bench/identity.py $(DATA)
 
 bench-speed: $(VENV)/.ready  ## ratios of time and memory
 	$(BIN)/python bench/speed.py
 
-bench: bench-quality bench-speed
+bench: bench-quality bench-measures bench-speed
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
