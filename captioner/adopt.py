@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from captioner.captions.adopt import spoken_in
+from captioner.captions.adopt import bare_words, spoken_in
 from captioner.captions.nonverbal import without_sounds
 from captioner.errors import BadFormat
 from captioner.formats import audacity, ctm, rttm, srt, vtt
 from captioner.formats.cues import Cue
-from captioner.speech.cues import bare, words_of_cues
+from captioner.speech.cues import words_of_cues
 from captioner.types import Cut, Doubt, Turn, Word
 
 
@@ -97,11 +97,7 @@ def adopt_words(adopted: Adopted, heard: Sequence[Word]) -> tuple[Word, ...]:
 def adopted_doubts(adopted: Adopted, cut: Cut) -> Cut:
     """The cut, doubted where its adopted caption quotes other words than are heard in it."""
     quoted = spoken_in(adopted.caption) if adopted.caption else None
-    if quoted is None or _bare(quoted) == _bare(without_sounds(cut.text)):
+    if quoted is None or bare_words(quoted) == bare_words(without_sounds(cut.text)):
         return cut
     detail = f'the caption beside the clip says "{quoted}", heard is "{cut.text}"'
     return replace(cut, doubts=(*cut.doubts, Doubt("caption-differs", detail, cut.span)))
-
-
-def _bare(text: str) -> list[str]:
-    return [word for word in map(bare, text.split()) if word]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from captioner.captions.nonverbal import without_sounds
 from captioner.captions.text import one_line
+from captioner.speech.cues import bare
 from captioner.types import Caption
 
 _BRACKETED = r"\[\s*[A-Z][A-Z ]*\]\s*:?"
@@ -46,7 +47,7 @@ def adopt_caption(adopted: str, drafted: Caption) -> Caption:
     places = _places(text)
     if speech and not places:
         text = f"{text.rstrip(' ,;:')}{'' if text.rstrip().endswith(('.', '!', '?')) else '.'} Speech: {speech}"
-    elif places and _bare(spoken_in(text) or "") != _bare(without_sounds(speech or "")):
+    elif places and bare_words(spoken_in(text) or "") != bare_words(without_sounds(speech or "")):
         words = (speech or '""')[1:-1]
         for start, end in reversed(_marked(text, places[1:])):
             text = text[:start].rstrip() + text[end:]
@@ -91,6 +92,6 @@ def _described(text: str) -> str:
     return text
 
 
-def _bare(text: str) -> list[str]:
+def bare_words(text: str) -> list[str]:
     """Words as they are compared: without case and punctuation."""
-    return [word for word in (re.sub(r"[^\w']", "", part.casefold()).strip("'") for part in text.split()) if word]
+    return [word for word in map(bare, text.split()) if word]
