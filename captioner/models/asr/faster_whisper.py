@@ -165,13 +165,10 @@ class FasterWhisper:
         ]
         roomy = ((packing.roomy_context(piece), piece) for piece in unsure)
         for few in packing.batches(roomy, self._options.batch_size, AT_ONCE):
-            sounds = [self._sound(courses, piece) for piece in few]
+            sounds = [_sound(courses[piece.recording], piece) for piece in few]
             states = self._engine.encode(sounds, packing.roomy_context(few[0]))
             for piece, second in zip(few, self._engine.decode(states, few, language), strict=True):
                 hearings[piece] = guards.roomier(hearings[piece], second, piece, language, hotwords)
-
-    def _sound(self, courses: Sequence[_Course], piece: Piece) -> Samples:
-        return courses[piece.recording].item.audio.read(piece.heard.start, piece.heard.end)
 
     def _grouped(self, own: Sequence[Piece]) -> list[list[Piece]]:
         items = ((packing.piece_context(piece), piece) for piece in own)
@@ -180,7 +177,7 @@ class FasterWhisper:
     def _encode(self, courses: Sequence[_Course], held: Sequence[Piece]) -> dict[Piece, States]:
         states: dict[Piece, States] = {}
         for group in self._grouped(held):
-            sounds = [self._sound(courses, piece) for piece in group]
+            sounds = [_sound(courses[piece.recording], piece) for piece in group]
             encoded = self._engine.encode(sounds, packing.piece_context(group[0]))
             states.update(zip(group, encoded, strict=True))
         return states
@@ -206,7 +203,7 @@ class FasterWhisper:
         if course.probability < SURE_LANGUAGE:
             again: list[tuple[float, Mapping[str, float]]] = []
             for few in packing.batches(((packing.WINDOW, p) for p in first), self._options.batch_size, AT_ONCE):
-                sounds = [course.item.audio.read(piece.heard.start, piece.heard.end) for piece in few]
+                sounds = [_sound(course, piece) for piece in few]
                 found = self._engine.detect(self._engine.encode(sounds, packing.WINDOW))
                 again += [(piece.spoken, probabilities) for piece, probabilities in zip(few, found, strict=True)]
             language, probability = pooled(again)
@@ -222,8 +219,7 @@ class FasterWhisper:
         language, hotwords = course.language or "en", self._options.hotwords
         found = guards.faults(hearing, piece, language, hotwords)
         if found:
-            sound = course.item.audio.read(piece.heard.start, piece.heard.end)
-            again = self._engine.alone(sound, piece, language)
+            again = self._engine.alone(_sound(course, piece), piece, language)
             hearing = guards.better(hearing, again, piece, language, hotwords)
             found = guards.faults(hearing, piece, language, hotwords)
         course.hearings[piece] = hearing
@@ -242,6 +238,10 @@ def pooled(pieces: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[str, fl
             mean[language] = mean.get(language, 0.0) + weight * probability / total
     best = max(sorted(mean), key=lambda language: mean[language])
     return best, round(mean[best], 4)
+
+
+def _sound(course: _Course, piece: Piece) -> Samples:
+    return course.item.audio.read(piece.heard.start, piece.heard.end)
 
 
 def _transcript(course: _Course) -> Transcript:
