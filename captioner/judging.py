@@ -8,13 +8,16 @@ from dataclasses import astuple, replace
 from captioner.planning import PlannedJob
 from captioner.settings import Settings
 from captioner.speech.gates import GATES, Limits, judge
+from captioner.speech.purity import VERSION as PURITY_VERSION
+from captioner.speech.purity import unsure_voice
+from captioner.speech.stray import explained
 from captioner.speech.trust import VERSION as TRUST_VERSION
 from captioner.speech.trust import trusted
 from captioner.store import key_of
 from captioner.summary import GateSummary
 from captioner.types import Cut, LeftOut
 
-GATES_VERSION = "1"
+GATES_VERSION = "2"
 
 
 def judge_all(planned: Sequence[PlannedJob], settings: Settings) -> list[PlannedJob]:
@@ -25,11 +28,15 @@ def judge_all(planned: Sequence[PlannedJob], settings: Settings) -> list[Planned
 
 
 def _trusted(entry: PlannedJob, least: float) -> PlannedJob:
-    cuts = tuple(trusted(cut, least) for cut in entry.planned.cuts)
+    cuts = tuple(_sure_of_voice(trusted(cut, least)) for cut in entry.planned.cuts)
     if cuts == entry.planned.cuts:  # nobody knows how probable the words are
         return entry
-    key = key_of("trust", entry.key, TRUST_VERSION, least)
+    key = key_of("trust", entry.key, TRUST_VERSION, PURITY_VERSION, least)
     return replace(entry, planned=replace(entry.planned, cuts=cuts), key=key)
+
+
+def _sure_of_voice(cut: Cut) -> Cut:
+    return replace(cut, doubts=cut.doubts + unsure_voice(cut, cut.trust))
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -52,7 +59,7 @@ def _gated(entry: PlannedJob, limits: Limits, out: frozenset[str]) -> PlannedJob
             detail = "; ".join(doubt.detail for doubt in judged.out)
             left += [LeftOut(line.span, line.speaker, judged.out[0].reason, line.text, detail) for line in cut.lines]
         else:
-            kept.append(replace(cut, doubts=cut.doubts + judged.doubts))
+            kept.append(replace(cut, doubts=explained(cut, cut.scene.events) + judged.doubts))
     if not left and all(new is old or new == old for new, old in zip(kept, entry.planned.cuts, strict=True)):
         return entry
     lost = sum(word.span.duration for cut in entry.planned.cuts for line in cut.lines for word in line.words)

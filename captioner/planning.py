@@ -18,6 +18,7 @@ from captioner.speech.correct import correct
 from captioner.speech.doubt import doubt_lines
 from captioner.speech.lines import LineOptions, segment
 from captioner.speech.regions import speech_regions
+from captioner.speech.stray import unexplained
 from captioner.speech.trust import VERSION as TRUST_VERSION
 from captioner.speech.trust import weighed
 from captioner.stages import Job, Reporter, Stages
@@ -25,7 +26,7 @@ from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
 
-PLAN_VERSION = "10"
+PLAN_VERSION = "11"
 
 SURE_LANGUAGE = 0.5
 """Probability below which a detected language is not named in a caption; it is doubted there, too."""
@@ -96,7 +97,10 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     made = (keep_whole if settings.keep_cuts else plan)(footage)
     sure = transcript.language_probability is None or transcript.language_probability >= SURE_LANGUAGE
     language = transcript.language if sure else None
-    cuts = tuple(replace(adopted_doubts(adopted, cut), language=language) for cut in made.cuts)
+    cuts = tuple(
+        replace(known, language=language, doubts=known.doubts + unexplained(known, activity))
+        for known in (adopted_doubts(adopted, cut) for cut in made.cuts)
+    )
     spoken = _seconds(lines)
     kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})

@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {
     "low-trust": "all that is known of it together makes it unlikely that the words are right",
     "repetition": "the same words come again and again",
     "unheard-speech": "somebody speaks and no word is written",
+    "unexplained-sound": "a sound that might be somebody's stands beside the words",
     "no-speaker": "nobody is known to have spoken",
     "overlap": "somebody else speaks at the same time",
     "two-voices": "its two halves sound like two people",

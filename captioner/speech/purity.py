@@ -17,6 +17,8 @@ from captioner.measures import Voiceprint
 from captioner.speech.identity import Curve, unpacked
 from captioner.types import Cut, Doubt
 
+VERSION = "2"
+
 Vector = NDArray[np.float32]
 
 HALVES: Curve = ((0.9, 0.34), (1.75, 0.35), (2.3, 0.40))
@@ -27,6 +29,8 @@ OTHER: Curve = ((0.9, 0.12), (1.4, 0.07), (2.0, 0.05), (2.4, 0.02))
 """By how much somebody else of the recording must be nearer than the speaker."""
 SOFT = 0.12
 """Cosine above and below those from which purity is 1 and 0."""
+UNSURE = 0.8
+"""Trust in the words below which any nearness to another voice counts: whoever cuts in spoils the words, too."""
 LEAST_REST = 3.0
 """Seconds of other speech that a speaker needs for a cut to be compared with it."""
 
@@ -105,6 +109,19 @@ def purity_doubts(cut: Cut) -> tuple[Doubt, ...]:
         detail = f"part of it is more like another speaker ({print_.other:.2f}) than like its own"
         found.append(Doubt("other-voice", f"{detail} ({print_.own:.2f})", cut.span))
     return tuple(found)
+
+
+def unsure_voice(cut: Cut, trust: float | None) -> tuple[Doubt, ...]:
+    """`other-voice` where somebody else is nearer than the speaker, by however little, and the words are unsure."""
+    own, other = cut.voiceprint.own, cut.voiceprint.other
+    if own is None or other is None or trust is None or other <= own or trust >= UNSURE:
+        return ()
+    if any(doubt.reason == "other-voice" for doubt in cut.doubts):
+        return ()
+    detail = (
+        f"part of it is more like another speaker ({other:.2f}) than like its own ({own:.2f}), the words are unsure"
+    )
+    return (Doubt("other-voice", detail, cut.span),)
 
 
 def speakers_of(voices: Sequence[tuple[str, Vector, float]]) -> Mapping[str, Speaker]:
