@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from captioner.media.reach import power_sum, reach
 from captioner.models.protocols import Excerpt
 from captioner.models.voice import measured
 from captioner.models.voice.distortion import bandwidth, clipped_share
-from captioner.models.voice.masks import inside
+from captioner.models.voice.masks import inside, speech_reach
 from captioner.models.voice.mos import PIECE, STEP, pieces
 from captioner.models.voice.pitch import Tracker
 from captioner.models.voice.room import hear_room
@@ -390,3 +391,26 @@ def test_quality_falls_with_noise_and_a_result_does_not_depend_on_its_neighbours
     assert clean.quality.background > poor.quality.background + 0.5
     nobody = meter.measure([Excerpt(hiss(2.0, -40), (), 0)])[0]
     assert nobody.quality == Quality(clipped=0.0)
+
+
+def test_silence_at_the_ends_changes_nothing_but_the_cost() -> None:
+    """What is heard of speech is heard without the silence around it."""
+    sound, spans = apart(talk(3.0)[0], pause=1.5)
+    begin, stop = speech_reach(spans, len(sound))
+    assert stop - begin == pytest.approx(3.2 * RATE, abs=RATE / 50)
+    whole = heard(sound, spans)
+    part = measure_voice(sound, spans, 4, replace(tracker()(sound[begin:stop]), first=begin))
+    assert part.pitch == pytest.approx(whole.pitch, rel=0.01)
+    assert part.level == whole.level
+    assert part.syllables == pytest.approx(whole.syllables, abs=0.35), "one of eleven"
+    assert part.voiced == pytest.approx(whole.voiced, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("speech", "count", "expected"),
+    [((), 16_000, (0, 0)), ((Span(0.05, 0.5),), 16_000, (0, 9_600)), ((Span(0.5, 0.99),), 16_000, (6_400, 16_000))],
+)
+def test_a_network_hears_a_tenth_of_a_second_beside_speech(
+    speech: tuple[Span, ...], count: int, expected: tuple[int, int]
+) -> None:
+    assert speech_reach(speech, count) == expected

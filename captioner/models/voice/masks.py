@@ -57,3 +57,18 @@ def frame_power(samples: Samples, size: int, hop: int) -> NDArray[np.float64]:
         return np.zeros(0)
     total = np.concatenate(([0.0], np.cumsum(np.square(samples, dtype=np.float64))))
     return np.asarray((total[size:] - total[:-size])[::hop] / size)
+
+
+BESIDE = 0.1
+"""Seconds beside the speech that a network hears with it."""
+
+
+def speech_reach(speech: Sequence[Span], count: int) -> tuple[int, int]:
+    """First sample, and the one after the last, of `count` that need to be heard to hear all speech: most of a clip's
+    silence lies at its ends, and a network costs as much for it. Multiples of 10 ms, so that frames lie where they
+    would in the whole."""
+    if not speech:
+        return 0, 0
+    frame = SPEECH_RATE // 100
+    first = max(0, int((speech[0].start - BESIDE) * 100)) * frame
+    return min(first, count), min(count, round((speech[-1].end + BESIDE) * 100) * frame)

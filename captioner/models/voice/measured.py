@@ -16,6 +16,7 @@ from captioner.measures import Measures, Quality
 from captioner.models.embedding import Embedder
 from captioner.models.protocols import Excerpt, Meter, Progress
 from captioner.models.voice.distortion import bandwidth, clipped_share
+from captioner.models.voice.masks import speech_reach
 from captioner.models.voice.mos import Opinion
 from captioner.models.voice.pitch import Tracker
 from captioner.models.voice.scene import measure_scene
@@ -23,7 +24,7 @@ from captioner.models.voice.speaking import measure_voice
 from captioner.models.voice.voiceprint import voiceprint
 from captioner.types import SPEECH_RATE
 
-VERSION = "8 swift-f0 0.3 dnsmos-p835"
+VERSION = "9 swift-f0 0.3 dnsmos-p835"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class _Measured:
 
     def _one(self, excerpt: Excerpt) -> Measures:
         samples, speech = excerpt.samples, excerpt.speech
+        first, stop = speech_reach(speech, len(samples))
+        track = replace(self._track(samples[first:stop]), first=first)
         return Measures(
-            voice=measure_voice(samples, speech, excerpt.words, self._track(samples)),
+            voice=measure_voice(samples, speech, excerpt.words, track),
             scene=measure_scene(samples, speech, tags=excerpt.tags, hears=excerpt.hears),
             quality=self._quality(excerpt),
             voiceprint=voiceprint(self._embedder, samples, speech),

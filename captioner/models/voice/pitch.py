@@ -29,17 +29,18 @@ WELL_HEARD = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The fundamental of every frame; frame i lies around sample i x STEP."""
+    """The fundamental of every frame; frame i lies around sample first + i x STEP."""
 
     pitch: NDArray[np.float64]
     """float64 (frames,), Hz; of unvoiced frames it means nothing."""
     voiced: NDArray[np.bool_]
     """bool (frames,)."""
+    first: int = 0
 
     @property
     def centres(self) -> NDArray[np.int64]:
         """int64 (frames,): the sample in the middle of each frame."""
-        return np.arange(len(self.pitch), dtype=np.int64) * STEP
+        return self.first + np.arange(len(self.pitch), dtype=np.int64) * STEP
 
 
 class Tracker:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from captioner.measures import Voiceprint
 from captioner.models.embedding import Embedder, banks
 from captioner.models.protocols import Samples
+from captioner.models.voice.masks import speech_reach
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
 
@@ -30,10 +31,11 @@ SCALE = 127
 
 def voiceprint(embedder: Embedder, samples: Samples, speech: Sequence[Span]) -> Voiceprint:
     """`samples` float32 (n,), mono, 16 kHz; `speech` in seconds from its first sample, in order, not overlapping."""
-    if len(samples) < SPEECH_RATE // 20:
+    begin, stop = speech_reach(speech, len(samples))
+    if stop - begin < SPEECH_RATE // 20:
         return Voiceprint()
-    rows = banks(samples)
-    frames = spoken_frames(len(rows), speech)
+    rows = banks(samples[begin:stop])
+    frames = spoken_frames(len(rows), speech, begin / SPEECH_RATE)
     if len(frames) < LEAST:
         return Voiceprint()
     border = middle(frames)
@@ -46,11 +48,13 @@ def voiceprint(embedder: Embedder, samples: Samples, speech: Sequence[Span]) -> 
     return Voiceprint(packed(whole), round(float(first @ second), 3), packed(first), packed(second))
 
 
-def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.intp]:
-    """Indices of the filter bank frames (25 ms every 10 ms) whose middle lies in speech."""
+def spoken_frames(count: int, speech: Sequence[Span], begin: float = 0.0) -> NDArray[np.intp]:
+    """Indices of the filter bank frames (25 ms every 10 ms, the first at `begin` seconds) whose middle lies in
+    speech."""
     spoken = np.zeros(count, dtype=np.bool_)
     for span in speech:
-        spoken[max(0, round(100 * span.start - 1.25)) : max(0, round(100 * span.end - 1.25))] = True
+        start, end = (max(0, round(100 * (time - begin) - 1.25)) for time in (span.start, span.end))
+        spoken[start:end] = True
     return np.flatnonzero(spoken)
 
 
