@@ -42,6 +42,10 @@ class Track:
         """int64 (frames,): the sample in the middle of each frame."""
         return self.first + np.arange(len(self.pitch), dtype=np.int64) * STEP
 
+    def nearest(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 (n,): the frames whose middles lie nearest to samples (n,)."""
+        return np.clip(np.round((samples - self.first) / STEP).astype(np.int64), 0, len(self.pitch) - 1)
+
 
 class Tracker:
     """SwiftF0, loaded once."""

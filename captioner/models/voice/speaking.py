@@ -151,7 +151,7 @@ def syllables(samples: Samples, spoken: NDArray[np.bool_], track: Track) -> int:
     shape = np.hanning(NUCLEUS_SMOOTH + 2)[1:-1]
     levels = 10 * np.log10(np.convolve(power, shape / shape.sum(), "same") + 1e-12)
     middles = np.minimum(np.arange(len(levels)) * NUCLEUS_HOP + NUCLEUS_FRAME // 2, len(samples) - 1)
-    near = np.minimum(np.round(middles / track.centres[1]).astype(int), len(track.voiced) - 1)
+    near = track.nearest(middles)
     voiced = track.voiced | np.roll(track.voiced, 1) | np.roll(track.voiced, -1)
     within = spoken[middles]
     if not within.any():
