@@ -246,6 +246,16 @@ def test_a_reference_names_who_sounds_like_it() -> None:
     assert enrolled.label(ids(later)["late/L0"]) == "zoe"
 
 
+def test_taking_an_enrolment_back_leaves_ids_that_the_machine_gave() -> None:
+    heard = [entry("a", 0), entry("b", 1)]
+    roster = grown(heard, Roster())
+    reference = anchor_of("", "ema.wav", [], 10.0, packed(voice(1, 0.2, 9)))
+    enrol = Decision("enrol", "SPEAKER_01", name="ema", voices={"SPEAKER_01": (reference, heard[1].anchor)})
+    assert ids(grown(heard, roster, decided(enrol, Decision("undo")))) == ids(roster)
+    made = Decision("enrol", "SPEAKER_02", name="zoe", voices={"SPEAKER_02": (reference,)})
+    assert decided(made, Decision("undo")).unmade == {"SPEAKER_02"}, "who was there by the reference alone goes"
+
+
 def test_names_that_would_confuse_are_refused() -> None:
     assert name_fault("ema") is None
     assert all(name_fault(name) for name in ("", "two words", "a,b", "a/b", "SPEAKER_07", "tab\t"))

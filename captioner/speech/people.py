@@ -130,8 +130,13 @@ def people(decisions: Sequence[Decision]) -> People:
 
 
 def _made(decisions: Iterable[Decision]) -> frozenset[str]:
-    """Speakers that are there because a person said so."""
-    return frozenset(d.speaker for d in decisions if d.do == "split" or (d.do == "enrol" and d.speaker in d.voices))
+    """Speakers that are there because a person said so: by a split, or by a reference that sounded like nobody yet."""
+    return frozenset(
+        d.speaker
+        for d in decisions
+        if d.do == "split"
+        or (d.do == "enrol" and d.speaker in d.voices and not any(anchor.content for anchor in d.voices[d.speaker]))
+    )
 
 
 def _apply(state: People, decision: Decision) -> People:
