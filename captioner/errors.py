@@ -14,6 +14,7 @@
     |-- ModelError              a model cannot be had or failed
     |   |-- WeightsMissing
     |   |-- BackendMissing
+    |   |-- OutOfMemory          a batch does not fit; a smaller one may
     |   `-- DescriptionError    one clip's picture has no description; the others go on
     |       `-- DescriberDown   nobody's has: no other clip need be asked
     |-- ClipMismatch            a written clip is not what its Cut says
@@ -76,6 +77,10 @@ class WeightsMissing(ModelError):
 
 
 class BackendMissing(ModelError):
+    pass
+
+
+class OutOfMemory(ModelError):
     pass
 
 

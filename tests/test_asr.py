@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from captioner.errors import BadFormat, SettingsError, WeightsMissing
 from captioner.models.asr import ctm, guards, packing, timing, weights
-from captioner.models.asr.faster_whisper import FasterWhisper, Options, pooled
+from captioner.models.asr.faster_whisper import Options
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
 from captioner.models.asr.timing import RawWord
+from captioner.models.asr.transcribing import Whisper, pooled
 from captioner.models.protocols import Listening
 from captioner.times import Span
 from captioner.types import Word
@@ -277,7 +278,7 @@ def listening(*speech: tuple[float, float], duration: float | None = None, langu
 
 
 def test_good_pieces_are_heard_once(engine: ScriptedEngine) -> None:
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0), (20.0, 24.0))])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([listening((1.0, 4.0), (20.0, 24.0))])  # type: ignore[arg-type]
     assert engine.heard == [("own", 1.0), ("own", 20.0)]
     assert len(transcript.words) == 7
     assert (transcript.language, transcript.doubts) == ("en", ())
@@ -296,7 +297,7 @@ def test_an_unsure_piece_is_heard_again_with_more_room(engine: ScriptedEngine) -
         "own": Hearing(words("it is not dear", 1, 4), -0.9),
         "roomy": Hearing(words("it is now clear", 1, 4), -0.3),
     }
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["it", "is", "now", "clear"]
     assert transcript.doubts == ()
     assert engine.heard == [("own", 1.0), ("roomy", 1.0)]
@@ -306,7 +307,7 @@ def test_a_fault_is_heard_alone_and_doubted_only_if_it_stays(engine: ScriptedEng
     missing = Hearing(words("half", 1.0, 1.5), -0.2)
     engine.script[1.0] = {"own": missing, "roomy": missing, "alone": Hearing(words("all of it", 1, 4), -0.3)}
     engine.script[20.0] = {"own": missing_at(20.0), "roomy": missing_at(20.0), "alone": Hearing(())}
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0), (20.0, 24.0))])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([listening((1.0, 4.0), (20.0, 24.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["all", "of", "it", "half"]
     assert {doubt.reason for doubt in transcript.doubts} == {"unheard-speech"}
     assert all(doubt.span is not None and doubt.span.start >= 20.0 for doubt in transcript.doubts)
@@ -319,7 +320,7 @@ def missing_at(start: float) -> Hearing:
 def test_words_are_never_dropped_for_being_doubtful(engine: ScriptedEngine) -> None:
     bad = Hearing(words("thanks for watching", 1, 4), -1.8, no_speech=0.95)
     engine.script[1.0] = {"own": bad, "roomy": bad, "alone": bad}
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([listening((1.0, 4.0))])  # type: ignore[arg-type]
     assert [word.text for word in transcript.words] == ["thanks", "for", "watching"]
     assert {doubt.reason for doubt in transcript.doubts} == {"low-probability", "no-speech"}
 
@@ -332,7 +333,7 @@ def marked(mark: float, *speech: tuple[float, float]) -> Listening:
 
 def test_each_recording_has_one_language_and_a_short_odd_piece_does_not_change_it(engine: ScriptedEngine) -> None:
     engine.spoken = {0.2: {"fr": 0.99, "en": 0.01}}
-    done = FasterWhisper(engine, Options()).transcribe([marked(0.1, (1, 4)), marked(0.2, (1, 4), (30, 38))])  # type: ignore[arg-type]
+    done = Whisper(engine, Options()).transcribe([marked(0.1, (1, 4)), marked(0.2, (1, 4), (30, 38))])  # type: ignore[arg-type]
     assert [(t.language, t.language_probability) for t in done] == [("en", 0.9), ("fr", 0.99)]
     assert {word.text for word in done[1].words} == {"fr"}
 
@@ -343,14 +344,14 @@ def test_language_is_pooled_by_length() -> None:
 
 def test_an_unsure_language_is_doubted(engine: ScriptedEngine) -> None:
     engine.spoken = {0.2: {"fr": 0.4, "en": 0.3}}
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([marked(0.2, (1, 4))])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([marked(0.2, (1, 4))])  # type: ignore[arg-type]
     assert transcript.language == "fr"
     assert [(doubt.reason, doubt.span) for doubt in transcript.doubts] == [("wrong-language", Span.at(1, 4))]
 
 
 def test_a_given_language_is_kept_and_an_unknown_one_refused(engine: ScriptedEngine) -> None:
     engine.spoken = {0.2: {"fr": 0.4, "en": 0.3}}
-    model = FasterWhisper(engine, Options(language="fr"))  # type: ignore[arg-type]
+    model = Whisper(engine, Options(language="fr"))  # type: ignore[arg-type]
     assert model.transcribe([marked(0.3, (1, 4))])[0].language == "fr"
     assert model.transcribe([listening((1.0, 2.0), language="en")])[0].language == "en"
     with pytest.raises(SettingsError, match="'tlh'"):
@@ -358,7 +359,7 @@ def test_a_given_language_is_kept_and_an_unknown_one_refused(engine: ScriptedEng
 
 
 def test_nothing_spoken_is_no_words_and_no_language(engine: ScriptedEngine) -> None:
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([listening(language=None)])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([listening(language=None)])  # type: ignore[arg-type]
     assert (transcript.words, transcript.language, transcript.doubts) == ((), None, ())
     assert engine.heard == []
 
@@ -370,7 +371,7 @@ def test_progress_adds_up_to_the_sound_of_the_batch(engine: ScriptedEngine) -> N
         listening(duration=3.0),
         listening((0.0, 2.0), duration=2.0),
     ]
-    FasterWhisper(engine, Options()).transcribe(batch, steps.append)  # type: ignore[arg-type]
+    Whisper(engine, Options()).transcribe(batch, steps.append)  # type: ignore[arg-type]
     assert sum(steps) == pytest.approx(66.5)
     assert len(steps) >= 4
 
@@ -386,7 +387,7 @@ def test_hours_go_through_in_bounded_batches(engine: ScriptedEngine) -> None:
 
     endless = Endless()
     speech = tuple(Span.at(at, at + 3.0) for at in np.arange(0.0, 7190.0, 3.5))
-    (transcript,) = FasterWhisper(engine, Options()).transcribe([Listening(endless, speech)])  # type: ignore[arg-type]
+    (transcript,) = Whisper(engine, Options()).transcribe([Listening(endless, speech)])  # type: ignore[arg-type]
     assert len(transcript.words) > 6000
     assert transcript.doubts == ()
     assert endless.largest <= 30.0
@@ -394,7 +395,7 @@ def test_hours_go_through_in_bounded_batches(engine: ScriptedEngine) -> None:
 
 
 def test_a_transcript_does_not_depend_on_its_neighbours(engine: ScriptedEngine) -> None:
-    model = FasterWhisper(engine, Options())  # type: ignore[arg-type]
+    model = Whisper(engine, Options())  # type: ignore[arg-type]
     one, other = marked(0.1, (1, 4), (30, 50)), marked(0.2, (2, 9))
     assert model.transcribe([one, other]) == model.transcribe([one]) + model.transcribe([other])
 

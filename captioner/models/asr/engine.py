@@ -1,24 +1,20 @@
-"""Whisper on CTranslate2, piece by piece: encode, detect the language, decode, align. No policy lives here."""
+"""What every Whisper runtime shares: prompts, suppressed tokens, and words from tokens. No policy lives here.
+
+A runtime (`ct2`, `torched`) encodes, generates and aligns; `Engine` asks it and makes hearings of its answers.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from captioner.models.asr.alternatives import agreements
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import FRAME, Piece
 from captioner.models.asr.timing import UNSPACED, RawWord, glued, placed
-from captioner.models.protocols import Samples
 from captioner.types import SPEECH_RATE, Word
-
-States = NDArray[np.float32]
-"""float32 (frames / 2, width): what the encoder made of one piece."""
 
 LOOP_TOKENS = 5
 """Tokens that may not come twice in a row of their own when a piece is heard alone."""
@@ -26,130 +22,164 @@ TOKENS_A_SECOND = 30
 """Most tokens a second of context: scripts that Whisper spells in bytes need 20, a loop takes what it is given."""
 SHORTEST = SPEECH_RATE // 10
 """Samples: anything shorter is padded, the spectrogram needs some."""
+MAX_LENGTH = 448
+"""Tokens, the prompt among them, that Whisper's decoder has places for."""
 FILLERS = "Um, uh, well, er, hmm, you know, I, I mean, like, mm-hm."
 """Text that goes before when every filler is to be written down."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
-class Engine:
-    """A loaded faster-whisper model. `hotwords` are names to expect."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a model is asked."""
 
-    def __init__(self, model: Any, beam_size: int, hotwords: Sequence[str], verbatim: bool) -> None:
-        self._model = model
-        self._beam_size = beam_size
-        self._hotwords = ", ".join(hotwords) or None
-        self._verbatim = verbatim
+    beam_size: int = 5
+    hotwords: tuple[str, ...] = ()
+    """Names to expect."""
+    verbatim: bool = False
+    forced: float | None = None
+    """Tokens a second of context that are always said, for benches with made weights; None to stop where it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a runtime is to generate, the same for every piece of a batch."""
+
+    prompt: tuple[int, ...]
+    most: int
+    """Tokens in all, the prompt among them."""
+    beam_size: int
+    suppressed: tuple[int, ...]
+    end: int
+    """The end mark."""
+    start: int
+    """Whisper's start mark, where the probability of no speech is read."""
+    silence: int
+    """The mark of no speech."""
+    blank: int
+    """The blank, which never comes first; neither does the end mark."""
+    no_repeat: int = 0
+    """Tokens that may not come twice in a row of their own; 0 for any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What came out for one piece. Named as CTranslate2 names them."""
+
+    sequences_ids: list[list[int]]
+    """Each guess's tokens without the prompt and the end mark, the best first."""
+    scores: list[float]
+    """Each guess's log-probability, a token."""
+    no_speech_prob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Where one piece's tokens are."""
+
+    reached: Sequence[float]
+    """Seconds from the piece's start at which each token, the end mark among them, begins."""
+    probabilities: Sequence[float]
+    """Of each token, the end mark not among them."""
+
+
+class Engine:
+    """`generate` and `align` are the runtime's; all states of a call have one context."""
+
+    def __init__(self, tokenizer: Any, multilingual: bool, manner: Manner) -> None:
+        self._source = tokenizer
+        self.multilingual = multilingual
+        self._manner = manner
         self._tokenizers: dict[str, Any] = {}
 
-    @property
-    def multilingual(self) -> bool:
-        return bool(self._model.model.is_multilingual)
+    def generate(self, states: Sequence[Any], request: Request) -> list[Any]:
+        """A `Guess`, or CTranslate2's like, for each."""
+        raise NotImplementedError
+
+    def align(self, states: Sequence[Any], start: Sequence[int], tokens: Sequence[list[int]], frames: Sequence[int],
+              request: Request) -> list[Aligned]:  # fmt: skip
+        """Times of each piece's tokens; `frames` of its context are sound."""
+        raise NotImplementedError
+
+    def length(self, state: Any) -> int:
+        """Frames of context that a state was made of."""
+        raise NotImplementedError
 
     @property
     def languages(self) -> frozenset[str]:
         """Codes that the model knows."""
-        return frozenset(self._model.supported_languages)
+        from faster_whisper.tokenizer import _LANGUAGE_CODES
 
-    def encode(self, sounds: Sequence[Samples], context: int) -> list[States]:
-        """Each sound in its own context of `context` frames. Loudness is judged within the sound alone."""
-        import ctranslate2
+        return frozenset(_LANGUAGE_CODES) if self.multilingual else frozenset({"en"})
 
-        features = np.zeros((len(sounds), self._model.model.n_mels, context), np.float32)
-        for row, sound in zip(features, sounds, strict=True):
-            padded = np.pad(sound, (0, max(0, SHORTEST - len(sound))))
-            spectrogram = self._model.feature_extractor(padded)[..., :-1]
-            length = min(context, spectrogram.shape[1])
-            row[:, :length] = spectrogram[:, :length]
-        states = self._model.model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
-        # Half precision from a GPU: numpy has no bfloat16, and the decoder takes floats as well.
-        return list(np.array(states.to(ctranslate2.DataType.float32)))
-
-    def detect(self, states: Sequence[States]) -> list[dict[str, float]]:
-        """Probability of each language, a piece; all states of one length."""
-        found = self._model.model.detect_language(_storage(states))
-        return [{token[2:-2]: float(probability) for token, probability in piece} for piece in found]
-
-    def decode(self, states: Sequence[States], own: Sequence[Piece], language: str) -> list[Hearing]:
+    def decode(
+        self, states: Sequence[Any], own: Sequence[Piece], language: str, *, no_repeat: int = 0
+    ) -> list[Hearing]:
         """What is said in each piece: temperature 0, no timestamp tokens; all states of one length."""
-        tokenizer = self._tokenizer(language)
-        prompt = self._model.get_prompt(
-            tokenizer,
-            tokenizer.encode(" " + FILLERS) if self._verbatim else [],
-            without_timestamps=True,
-            hotwords=self._hotwords,
-        )
-        length = len(states[0])
-        room = math.ceil(length * 2 * FRAME) * TOKENS_A_SECOND
-        most = min(self._model.max_length, len(prompt) + room)
-        storage = _storage(states)
-        results = self._model.model.generate(
-            storage,
-            [prompt] * len(states),
-            beam_size=self._beam_size,
-            num_hypotheses=self._beam_size,
-            max_length=most,
-            return_scores=True,
-            return_no_speech_prob=True,
-            suppress_blank=True,
-            suppress_tokens=_suppressed(tokenizer),
-        )
-        tokens = [[token for token in result.sequences_ids[0] if token < tokenizer.eot] for result in results]
-        frames = [min(2 * length, max(2, math.ceil(piece.heard.duration / FRAME))) for piece in own]
-        aligned = self._model.find_alignment(tokenizer, tokens, storage, frames)
+        tokenizer = self.tokenizer(language)
+        length = self.length(states[0])
+        request = self._request(tokenizer, length, no_repeat)
+        guesses = self.generate(states, request)
+        tokens = [[token for token in guess.sequences_ids[0] if token < tokenizer.eot] for guess in guesses]
+        frames = [min(length, max(2, math.ceil(piece.heard.duration / FRAME))) for piece in own]
+        aligned = self.align(states, tokenizer.sot_sequence, tokens, frames, request)
+        room = request.most - len(request.prompt)
         return [
-            _hearing(words, result, piece, language, tokenizer, len(result.sequences_ids[0]) < most - len(prompt))
-            for words, result, piece in zip(aligned, results, own, strict=True)
+            _hearing(raw_words(tokenizer, ids, where), guess, piece, language, tokenizer, room)
+            for ids, where, guess, piece in zip(tokens, aligned, guesses, own, strict=True)
         ]
 
-    def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
-        """One piece through faster-whisper's own serial loop, with its guards and time marks.
+    def _request(self, tokenizer: Any, length: int, no_repeat: int) -> Request:
+        manner = self._manner
+        prompt = self._prompt(tokenizer)
+        suppressed, seconds = _suppressed(tokenizer), length * FRAME
+        room = math.ceil(seconds) * TOKENS_A_SECOND
+        if manner.forced is not None:
+            suppressed, room = [*suppressed, tokenizer.eot], max(1, round(seconds * manner.forced))
+        return Request(
+            tuple(prompt), min(MAX_LENGTH, len(prompt) + room), manner.beam_size, tuple(suppressed), tokenizer.eot,
+            tokenizer.sot, tokenizer.no_speech or tokenizer.no_timestamps - 1, tokenizer.encode(" ")[0], no_repeat,
+        )  # fmt: skip
 
-        Without hot words: they are one of the reasons for which a piece is heard again. Not with rising temperatures
-        either: their samples come from generators that no seed resets, so that two runs would hear two things; that
-        no five tokens may come twice leads out of a loop as well.
-        """
-        segments, _ = self._model.transcribe(
-            np.pad(sound, (0, max(0, SHORTEST - len(sound)))),
-            language=language,
-            beam_size=self._beam_size,
-            condition_on_previous_text=False,
-            initial_prompt=FILLERS if self._verbatim else None,
-            temperature=0.0,
-            no_repeat_ngram_size=LOOP_TOKENS,
-            word_timestamps=True,
-            vad_filter=False,
-        )
-        heard = list(segments)
-        raw = [
-            RawWord(word.word, float(word.start), float(word.end), float(word.probability))
-            for segment in heard
-            for word in segment.words or ()
-        ]
-        words = placed(glued(raw, language), piece.heard, piece.speech)
-        weights = [max(1, len(segment.tokens)) for segment in heard]
-        if not heard or not words:
-            return Hearing(())
-        return Hearing(
-            words,
-            float(np.average([segment.avg_logprob for segment in heard], weights=weights)),
-            float(max(segment.no_speech_prob for segment in heard)),
-        )
+    def _prompt(self, tokenizer: Any) -> list[int]:
+        """Hot words and fillers as if they had been said before, Whisper's marks, and no time marks."""
+        half = MAX_LENGTH // 2
+        before: list[int] = []
+        if self._manner.hotwords:
+            before += tokenizer.encode(" " + ", ".join(self._manner.hotwords).strip())[: half - 1]
+        if self._manner.verbatim:
+            before += tokenizer.encode(" " + FILLERS)[-(half - 1) :]
+        return [*([tokenizer.sot_prev, *before] if before else []), *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
-    def _tokenizer(self, language: str) -> Any:
+    def tokenizer(self, language: str) -> Any:
         from faster_whisper.tokenizer import Tokenizer
 
         if language not in self._tokenizers:
             self._tokenizers[language] = Tokenizer(
-                self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language
+                self._source, self.multilingual, task="transcribe", language=language
             )
         return self._tokenizers[language]
 
 
-def _storage(states: Sequence[States]) -> Any:
-    import ctranslate2
+def raw_words(tokenizer: Any, tokens: list[int], where: Aligned) -> list[RawWord]:
+    """The words of one piece with their times: marks of punctuation joined to the word that they belong to."""
+    from faster_whisper.transcribe import merge_punctuations
 
-    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(states)))
+    if not tokens:
+        return []
+    texts, parts = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    words, at = [], 0
+    for text, part in zip(texts[:-1], parts[:-1], strict=True):
+        after = at + len(part)
+        probability = sum(where.probabilities[at:after]) / len(part)
+        words.append(
+            {"word": text, "tokens": part, "start": where.reached[at], "end": where.reached[after],
+             "probability": probability}
+        )  # fmt: skip
+        at = after
+    merge_punctuations(words, PREPENDED, APPENDED)
+    return [RawWord(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in words]
 
 
 def _suppressed(tokenizer: Any) -> list[int]:
@@ -158,16 +188,12 @@ def _suppressed(tokenizer: Any) -> list[int]:
     return sorted({*tokenizer.non_speech_tokens, *marks})
 
 
-def _hearing(words: Sequence[Any], result: Any, piece: Piece, language: str, tokenizer: Any, finished: bool) -> Hearing:
-    from faster_whisper.transcribe import merge_punctuations
-
-    merge_punctuations(words, PREPENDED, APPENDED)
-    raw = [RawWord(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in words]
+def _hearing(raw: Sequence[RawWord], result: Any, piece: Piece, language: str, tokenizer: Any, room: int) -> Hearing:
     count = len(result.sequences_ids[0])
-    # CTranslate2's score is the mean over the tokens; Whisper's own mean counts the end mark too.
+    # The score is the mean over the tokens; Whisper's own mean counts the end mark too.
     sure = float(result.scores[0]) * count / (count + 1)
     said = _agreed(placed(glued(raw, language), piece.heard, piece.speech), result, language, tokenizer)
-    return Hearing(said, sure if said else None, float(result.no_speech_prob), finished)
+    return Hearing(said, sure if said else None, float(result.no_speech_prob), count < room)
 
 
 def _agreed(words: Sequence[Word], result: Any, language: str, tokenizer: Any) -> tuple[Word, ...]:

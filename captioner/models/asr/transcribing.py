@@ -1,0 +1,257 @@
+"""How recordings go through a Whisper, whatever runs it: pieces, languages, batches, second hearings.
+
+Each piece has a context of its own (see `packing`), so what is heard in a recording depends on that recording alone;
+what batching leaves out of Whisper's own loop is put back by `guards`: a piece with a fault is heard again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from captioner.errors import SettingsError
+from captioner.models.asr import guards, packing
+from captioner.models.asr.courses import Course, Steps, quietest_in, sound_of, transcript_of
+from captioner.models.asr.guards import Hearing
+from captioner.models.asr.packing import Piece
+from captioner.models.fitting import Room, fitted
+from captioner.models.protocols import Listening, Progress, Samples
+from captioner.times import Span
+from captioner.types import Doubt, Transcript
+
+DETECT = 180.0
+"""Seconds of a recording's speech that its language is detected from, at most."""
+SURE_LANGUAGE = 0.75
+"""Probability below which a language is detected again in full windows: of 147 clips of 0.6 to 17 s in five languages
+131 are right in contexts of their own, 132 in full windows."""
+GUESSED_LANGUAGE = 0.5
+"""Probability below which the language is doubted; more than half of those clips were wrong."""
+
+
+States = Any
+"""What an engine's encoder made of one piece; the engine alone looks inside."""
+
+
+class Ear(Protocol):
+    """A loaded model, piece by piece; no policy lives in it. May be called from several threads at once."""
+
+    @property
+    def multilingual(self) -> bool: ...
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes that the model knows."""
+
+    def encode(self, sounds: Sequence[Samples], context: int) -> list[States]:
+        """Each sound in its own context of `context` frames."""
+
+    def detect(self, states: Sequence[States]) -> list[dict[str, float]]:
+        """Probability of each language, a piece; all states of one context."""
+
+    def decode(self, states: Sequence[States], own: Sequence[Piece], language: str) -> list[Hearing]:
+        """What is said in each piece; all states of one context."""
+
+    def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
+        """One piece by itself, in a full window, with what leads out of a loop."""
+
+
+class Asked(Protocol):
+    """What a user may ask of any Whisper."""
+
+    @property
+    def language(self) -> str | None: ...
+
+    @property
+    def hotwords(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How much is in hand at a time; says nothing about what is heard."""
+
+    pieces: int = 16
+    """Most pieces in one call."""
+    frames: int = 9_000
+    """Frames of context in one call: what the decoder keeps of them takes 25 kB a frame with Whisper base on a CPU."""
+    held: int = 60_000
+    """Frames of context whose encoder states are held by one lane: ten minutes, 60 MB with Whisper base, 150 with
+    large."""
+    lanes: int = 1
+    """Threads that go on at once, so that a GPU never waits for Python."""
+
+
+ON_CPU = Amounts()
+
+
+class Whisper:
+    """A transcriber of any engine. `again` False leaves out every second hearing: for benches with made weights,
+    whose words are all at fault."""
+
+    def __init__(self, engine: Ear, asked: Asked, amounts: Amounts = ON_CPU, *, again: bool = True) -> None:
+        self._engine = engine
+        self._asked = asked
+        self._amounts = amounts
+        self._room = Room(amounts.frames)
+        self._second = again
+
+    def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
+        courses = [self._course(index, item) for index, item in enumerate(batch)]
+        step = Steps(courses, progress)
+        todo = [unit for course in courses for unit in packing.units(course.pieces, 0.0 if course.language else DETECT)]
+        self._rounds(courses, list(packing.rounds(todo, self._amounts.held)), step)
+        step.rest()
+        return [transcript_of(course) for course in courses]
+
+    def _rounds(self, courses: Sequence[Course], rounds: Sequence[list[Piece]], step: Steps) -> None:
+        if self._amounts.lanes == 1 or len(rounds) < 2:
+            for held in rounds:
+                self._round(courses, held, step)
+            return
+        with ThreadPoolExecutor(self._amounts.lanes, thread_name_prefix="captioner-asr") as pool:
+            try:
+                for future in [pool.submit(self._round, courses, held, step) for held in rounds]:
+                    future.result()
+            except BaseException:
+                for course in courses:
+                    course.decided.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _course(self, index: int, item: Listening) -> Course:
+        language = item.language or self._asked.language
+        check_language(language, self._engine)
+        if language is None and not self._engine.multilingual:
+            language = "en"
+        own = packing.pieces(index, item.speech, item.audio.duration, quietest_in(item))
+        course = Course(item, own, language)
+        if language is not None:
+            course.decided.set()
+        return course
+
+    def _round(self, courses: Sequence[Course], held: Sequence[Piece], step: Steps) -> None:
+        """Everything that happens to the pieces held in memory together."""
+        states = self._encode(courses, held)
+        spoken = self._languages(courses, held, states)
+        for index in sorted({piece.recording for piece in held}):
+            courses[index].decided.wait()  # a recording's first pieces may still be in another lane
+        for language in sorted({courses[piece.recording].language or "" for piece in held}):
+            own = [piece for piece in held if courses[piece.recording].language == language]
+            hearings: dict[Piece, Hearing] = {}
+            for group in self._grouped(own):
+                heard = self._decode([states.pop(piece) for piece in group], group, language)
+                hearings.update(zip(group, heard, strict=True))
+                if self._second:
+                    self._again(courses, hearings, group, language)
+                for piece in group:
+                    course = courses[piece.recording]
+                    self._keep(course, piece, hearings.pop(piece), spoken.get(piece, {}))
+                    step.done(course, piece)
+
+    def _decode(self, states: Sequence[States], group: Sequence[Piece], language: str) -> list[Hearing]:
+        pairs = list(zip(states, group, strict=True))
+        return fitted(
+            lambda some: self._engine.decode([state for state, _ in some], [piece for _, piece in some], language),
+            pairs, self._room, lambda pair: packing.piece_context(pair[1]),
+        )  # fmt: skip
+
+    def _hear(self, sounds: Sequence[Samples], context: int) -> list[States]:
+        return fitted(lambda some: self._engine.encode(some, context), sounds, self._room, lambda _: context)
+
+    def _again(
+        self, courses: Sequence[Course], hearings: dict[Piece, Hearing], group: Sequence[Piece], language: str
+    ) -> None:
+        """Hears what is unsure or at fault once more with more room, and keeps the better hearing of each."""
+        hotwords = self._asked.hotwords
+        unsure = [
+            piece
+            for piece in group
+            if packing.piece_context(piece) < packing.roomy_context(piece)
+            and (guards.is_unsure(hearings[piece]) or guards.faults(hearings[piece], piece, language, hotwords))
+        ]
+        for few in self._batches((packing.roomy_context(piece), piece) for piece in unsure):
+            sounds = [sound_of(courses[piece.recording], piece) for piece in few]
+            states = self._hear(sounds, packing.roomy_context(few[0]))
+            for piece, second in zip(few, self._decode(states, few, language), strict=True):
+                hearings[piece] = guards.roomier(hearings[piece], second, piece, language, hotwords)
+
+    def _batches(self, items: Iterable[tuple[int, Piece]]) -> list[list[Piece]]:
+        return list(packing.batches(items, self._amounts.pieces, self._room.most))
+
+    def _grouped(self, own: Sequence[Piece]) -> list[list[Piece]]:
+        return self._batches((packing.piece_context(piece), piece) for piece in own)
+
+    def _encode(self, courses: Sequence[Course], held: Sequence[Piece]) -> dict[Piece, States]:
+        states: dict[Piece, States] = {}
+        for group in self._grouped(held):
+            sounds = [sound_of(courses[piece.recording], piece) for piece in group]
+            encoded = self._hear(sounds, packing.piece_context(group[0]))
+            states.update(zip(group, encoded, strict=True))
+        return states
+
+    def _languages(
+        self, courses: Sequence[Course], held: Sequence[Piece], states: Mapping[Piece, States]
+    ) -> dict[Piece, dict[str, float]]:
+        """Each piece's language probabilities; decides the language of recordings whose pieces begin here."""
+        if not self._engine.multilingual:
+            return {}
+        spoken: dict[Piece, dict[str, float]] = {}
+        for group in self._grouped(held):
+            found = self._engine.detect([states[piece] for piece in group])
+            spoken.update(zip(group, found, strict=True))
+        for course in courses:
+            if not course.decided.is_set() and course.pieces and course.pieces[0] in spoken:
+                self._decide(course, packing.units(course.pieces, DETECT)[0], spoken)
+                course.decided.set()
+        return spoken
+
+    def _decide(self, course: Course, first: Sequence[Piece], spoken: Mapping[Piece, Mapping[str, float]]) -> None:
+        """The recording's language from its first pieces; where that is unsure, from the same in full windows."""
+        course.language, course.probability = pooled([(piece.spoken, spoken[piece]) for piece in first])
+        if course.probability < SURE_LANGUAGE:
+            again: list[tuple[float, Mapping[str, float]]] = []
+            for few in self._batches((packing.WINDOW, piece) for piece in first):
+                sounds = [sound_of(course, piece) for piece in few]
+                found = self._engine.detect(self._hear(sounds, packing.WINDOW))
+                again += [(piece.spoken, probabilities) for piece, probabilities in zip(few, found, strict=True)]
+            language, probability = pooled(again)
+            if probability > course.probability:
+                course.language, course.probability = language, probability
+        if course.probability < GUESSED_LANGUAGE:
+            whole = Span(course.pieces[0].speech[0].start, course.pieces[-1].speech[-1].end)
+            detail = f"the language {course.language!r} is a guess ({course.probability:.2f}); set `language`"
+            course.doubts.append(Doubt("wrong-language", detail, whole))
+
+    def _keep(self, course: Course, piece: Piece, hearing: Hearing, spoken: Mapping[str, float]) -> None:
+        """The better of this hearing and, where it has a fault, of one alone; and what is still to be doubted."""
+        language, hotwords = course.language or "en", self._asked.hotwords
+        found = guards.faults(hearing, piece, language, hotwords)
+        if found and self._second:
+            again = self._engine.alone(sound_of(course, piece), piece, language)
+            hearing = guards.better(hearing, again, piece, language, hotwords)
+            found = guards.faults(hearing, piece, language, hotwords)
+        course.hearings[piece] = hearing
+        course.doubts += found
+        other = guards.other_language(piece, spoken, language)
+        if other is not None and not any(doubt.reason == other.reason for doubt in found):
+            course.doubts.append(other)
+
+
+def check_language(language: str | None, engine: Ear) -> None:
+    """Raises SettingsError for a language that the model does not know."""
+    if language is not None and language not in engine.languages:
+        raise SettingsError(
+            f"language = {language!r}: the model does not know it; it knows {', '.join(sorted(engine.languages))}"
+        )
+
+
+def pooled(pieces: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[str, float]:
+    """The language of a recording and its probability: the mean over its pieces, weighted by seconds of speech."""
+    total = sum(weight for weight, _ in pieces) or 1.0
+    mean: dict[str, float] = {}
+    for weight, probabilities in pieces:
+        for language, probability in probabilities.items():
+            mean[language] = mean.get(language, 0.0) + weight * probability / total
+    best = max(sorted(mean), key=lambda language: mean[language])
+    return best, round(mean[best], 4)

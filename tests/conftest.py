@@ -1,0 +1,17 @@
+"""Tests marked `gpu` run wherever there is a GPU, and are skipped elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    from captioner.models import cuda
+
+    found = cuda.ready()
+    if not found.usable:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=f"no GPU: {found.why}"))
