@@ -1,0 +1,180 @@
+"""The clip under the cursor: picture, sound, words, fields, the caption, findings. One pane, drawn from values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from captioner.review.tui.look import Look, wrap
+from captioner.review.tui.pane import Pane
+from captioner.review.tui.rows import Piece, clean, fit, width_of
+from captioner.review.tui.views import ClipView, Drawn, MediaView, PlayView, TrimView
+from captioner.review.tui.widgets.fields import LABEL, beside, field_lines, finding_lines, label
+from captioner.review.tui.widgets.statusbar import between
+from captioner.review.tui.widgets.wave import column, play_bar, wave_lines, word_line
+
+
+class Room(NamedTuple):
+    """Lines that each part may take."""
+
+    picture: int
+    wave: int
+    text: int
+    """Most lines of one field."""
+
+
+class Detail(Pane):
+    """`Pressed` says which cell was clicked: the screen knows what stands there."""
+
+    class Pressed(Message):
+        def __init__(self, x: int, y: int) -> None:
+            super().__init__()
+            self.x = x
+            self.y = y
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Pressed(event.x, event.y))
+
+
+def room_for(text: int, height: int, *, has_picture: bool) -> Room:
+    """What is left for sound and picture once the text has its lines: words come first."""
+    left = height - text
+    wave = 0 if left < 4 else 2 if left < 8 else 4 if left < 16 else 6 if left < 28 else 8
+    if wave:
+        left -= wave + 2
+    picture = min(left, max(height // 4, 5), 14) if has_picture and left >= 5 else 0
+    return Room(picture, wave, 3 if height < 24 else 6)
+
+
+def draw_detail(
+    clip: ClipView,
+    media: MediaView,
+    play: PlayView,
+    look: Look,
+    width: int,
+    height: int,
+    *,
+    diff: bool = False,
+    trim: TrimView | None = None,
+    room: Room | None = None,
+) -> Drawn:
+    """The whole pane. Cut where it is too small: the fields and findings stay, the sound's picture goes first."""
+    text, places = text_lines(clip, look, width, height, diff=diff)
+    given = room or room_for(len(text) + 2, height, has_picture=bool(media.picture))
+    lines = [head_line(clip, look, width)]
+    lines += [_centred(strip, look, width) for strip in media.picture[: given.picture]]
+    wave = (len(lines), len(lines))
+    if given.wave:
+        lines += sound_lines(clip, media, play, look, width, given.wave, trim)
+        wave = (wave[0], len(lines) - 2)
+    shift = len(lines)
+    lines += text
+    foot = foot_line(clip, look, width)
+    if len(lines) >= height:
+        lines = lines[: height - 1]
+    else:
+        lines += [look.blank(width)] * (height - 1 - len(lines))
+    return Drawn((*lines, foot), {key: (first + shift, count) for key, (first, count) in places.items()}, wave)
+
+
+def head_line(clip: ClipView, look: Look, width: int) -> Strip:
+    sign = look.glyphs.status.get(clip.row.status, "?")
+    roles = {"approved": "ok", "rejected": "bad", "flagged": "flag", "edited": "edited"}
+    told = f"{clip.row.status}: {clean(clip.reason)}" if clip.reason else clip.row.status
+    left: list[Piece] = [(f" {sign} ", "bar_accent"), (clean(clip.id), "bar"), (f"  {clean(clip.source)}", "bar_soft")]
+    right: list[Piece] = [(f" {told} ", "bar_accent" if clip.row.status in roles else "bar_soft")]
+    return look.strip(between(left, right, width, "bar"), width, "bar")
+
+
+def foot_line(clip: ClipView, look: Look, width: int) -> Strip:
+    left: list[Piece] = [(f" {look.glyphs.arrow} ", "faint"), (clean(clip.file), "soft")]
+    right: list[Piece] = [(f" {len(clip.caption)} letters ", "faint"), (f"{clip.saved} ", "soft")]
+    return look.strip(between(left, right, width, "text"), width)
+
+
+def sound_lines(
+    clip: ClipView, media: MediaView, play: PlayView, look: Look, width: int, rows: int, trim: TrimView | None
+) -> list[Strip]:
+    """`rows` lines of waveform, then the words under it, then how far it has played."""
+    duration = clip.row.seconds
+    heard = play.playing or play.position > 0
+    at = column(play.position, duration, width) if heard else None
+    kept = None
+    if trim is not None:
+        kept = (column(max(trim.start, 0), duration, width), column(min(trim.end, duration), duration, width) + 1)
+    if media.spectrogram:
+        drawn = list(media.spectrogram[:rows])
+        drawn += [look.blank(width)] * (rows - len(drawn))
+    else:
+        texts = media.wave[:rows] if media.wave else [""] * rows
+        drawn = [look.strip(line, width) for line in wave_lines(texts, width, at, kept, look.glyphs)]
+    if media.trouble:
+        drawn[0] = look.strip([(f" {clean(media.trouble)}", "warn")], width)
+    words = word_line(clip.words, duration, width, play.position if heard else None, look.glyphs.cut)
+    if trim is not None:
+        moved = f" {trim.start:+.2f} s {look.glyphs.rule} {trim.end - duration:+.2f} s  "
+        words = [(moved, "edge"), (clean(trim.told), "warn")]
+    bar = play_bar(
+        width - 2, play.position, duration, playing=play.playing, loop=play.loop, speed=play.speed,
+        autoplay=play.autoplay, sign=look.glyphs,
+    )  # fmt: skip
+    return [*drawn, look.strip(words, width), look.strip([(" ", "text"), *bar], width)]
+
+
+def text_lines(
+    clip: ClipView, look: Look, width: int, height: int, *, diff: bool
+) -> tuple[list[Strip], dict[int, tuple[int, int]]]:
+    """Notices, what was heard, fields, the caption and findings; and where each field's text begins."""
+    sign = look.glyphs
+    most = 2 if height < 20 else 4 if height < 36 else 8
+    room = max(width - LABEL - 1, 8)
+    lines: list[list[Piece]] = []
+    places: dict[int, tuple[int, int]] = {}
+    for name, told in clip.notices:
+        head = fit(f" {sign.warning} {name}", LABEL)
+        lines += beside([(head, "warn")], wrap([(clean(told), "warn")], room, 2, sign.cut))
+    lines += beside(label("heard"), wrap(_heard(clip, look), room, most, sign.cut))
+    for number, field in enumerate(clip.fields):
+        made = field_lines(field, width, most, sign, diff=diff)
+        places[number] = (len(lines), len(made))
+        lines += made
+    told = finding_lines(clip.findings, width, sign)
+    caption = beside(label("caption"), wrap([(clean(clip.caption), "soft")], room, most + 2, sign.cut))
+    if height >= 16:
+        lines += [[], *caption]
+    if told:
+        left = max(height - len(lines) - 2, 1)
+        if len(told) > left:
+            told = [*told[: left - 1], [(f" {sign.more} {len(told) - left + 1} more lines", "faint")]]
+        lines += told
+    return [look.strip(line, width) for line in lines], places
+
+
+def _heard(clip: ClipView, look: Look) -> list[Piece]:
+    pieces: list[Piece] = []
+    for word in clip.words:
+        text = clean(word.text)
+        if word.doubted:
+            before, after = look.glyphs.doubt
+            pieces += [(before + text + after, "doubt"), (" ", "soft")]
+        else:
+            pieces.append((text + " ", "soft"))
+    return pieces or [(look.glyphs.dash, "faint")]
+
+
+def _centred(strip: Strip, look: Look, width: int) -> Strip:
+    left = max((width - strip.cell_length) // 2, 0)
+    parts = [look.blank(left), strip.crop(0, width), look.blank(max(width - left - strip.cell_length, 0))]
+    return Strip.join([part for part in parts if part.cell_length])
+
+
+def lines_of(drawn: Sequence[Strip]) -> list[str]:
+    return ["".join(segment.text for segment in strip) for strip in drawn]
+
+
+def cells(pieces: Sequence[Piece]) -> int:
+    return sum(width_of(text) for text, _ in pieces)
