@@ -135,12 +135,14 @@ class Summary:
 
 def as_text(summary: Summary, *, most: int = 20) -> str:
     """The summary for a person; lists longer than `most` are cut with a count."""
-    lines = [f"{len(summary.recordings)} recordings, {_clock(sum(r.duration for r in summary.recordings))} of sound"]
+    lines = [
+        f"{_many(len(summary.recordings), 'recording')}, {_clock(sum(r.duration for r in summary.recordings))} of sound"
+    ]
     if summary.speech:
         share = 100 * summary.kept / summary.speech
         lines.append(
             f"{_clock(summary.kept)} of {_clock(summary.speech)} of speech kept ({share:.0f} %) "
-            f"in {len(summary.clips)} clips"
+            f"in {_many(len(summary.clips), 'clip')}"
         )
     lines += _speakers(summary)
     known = [clip.trust for clip in summary.clips if clip.trust is not None]
@@ -161,14 +163,15 @@ def as_text(summary: Summary, *, most: int = 20) -> str:
     lines += _listed("held for a look", held, most)
     lines += _listed("edited by hand, left as they are", list(summary.edited), most)
     lines += _listed("removed, no longer in the dataset", list(summary.removed), most)
-    lines += _listed("notes", list(summary.notes), most)
+    lines += _listed("note" if len(summary.notes) == 1 else "notes", list(summary.notes), most)
     if summary.review_needed:
+        waiting = "1 clip waits" if len(summary.clips) == 1 else f"{len(summary.clips)} clips wait"
         lines.append(
-            f"Nothing written: {len(summary.clips)} clips wait for a review. "
+            f"Nothing written: {waiting} for a review. "
             "Run again with --yes to write those that nothing speaks against, and --include-doubted for the rest."
         )
     else:
-        lines.append(f"{len(summary.written)} clips in {summary.out}/clips ({len(summary.fresh)} new)")
+        lines.append(f"{_many(len(summary.written), 'clip')} in {summary.out}/clips ({len(summary.fresh)} new)")
     return "\n".join(lines)
 
 
@@ -182,8 +185,8 @@ def _gates(summary: Summary) -> list[str]:
 
 
 def _gated(gate: GateSummary) -> str:
-    said = [f"{gate.held} clips held"] if gate.held else []
-    return ", ".join(said + ([f"{gate.left_out} lines left out"] if gate.left_out else []))
+    said = [f"{_many(gate.held, 'clip')} held"] if gate.held else []
+    return ", ".join(said + ([f"{_many(gate.left_out, 'line')} left out"] if gate.left_out else []))
 
 
 def _speakers(summary: Summary) -> list[str]:
@@ -193,13 +196,12 @@ def _speakers(summary: Summary) -> list[str]:
         return []
     shown = [f"{name} {count}" for name, count in counts.most_common(8)]
     rest = [f"{len(counts) - 8} more"] if len(counts) > 8 else []
-    people = "1 speaker" if len(counts) == 1 else f"{len(counts)} speakers"
-    return [f"{people}, clips of each: {', '.join([*shown, *rest])}"]
+    return [f"{_many(len(counts), 'speaker')}, clips of each: {', '.join([*shown, *rest])}"]
 
 
 def _passed(summary: Summary) -> list[str]:
     counts = Counter(reason for _, reason in summary.passed)
-    return [f"{count} files passed by: {reason}" for reason, count in counts.most_common()]
+    return [f"{_many(count, 'file')} passed by: {reason}" for reason, count in counts.most_common()]
 
 
 def _listed(title: str, items: list[str], most: int) -> list[str]:
@@ -209,6 +211,10 @@ def _listed(title: str, items: list[str], most: int) -> list[str]:
     if len(items) > most:
         lines.append(f"  ... and {len(items) - most} more (--json lists all)")
     return lines
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _clock(amount: float) -> str:

@@ -135,7 +135,7 @@ def test_the_summary_shows_every_threshold_and_how_many_clips_it_held() -> None:
     assert gates[1].threshold == "off"
     summary = Summary("out", "24", gates=gates, lost=())
     text = as_text(replace(summary, clips=(_clip(),)))
-    assert "mos (DNSMOS below 1.5): 1 clips held" in text
+    assert "mos (DNSMOS below 1.5): 1 clip held" in text
     assert "ends below 4500 Hz" in text
     assert "over the noise" not in text
 
