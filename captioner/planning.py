@@ -83,9 +83,10 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     diarization = stages.result(job, "diarizer", Diarization)
     picture = stages.result(job, "picture", Picture) if recording.video is not None else None
     turns = adopt_turns(adopted, diarization.turns)
+    alone = diarization.exclusive if adopted.turns is None and diarization.exclusive else turns
     regions = speech_regions(activity)
     heard = correct(adopt_words(adopted, transcript.words), activity)
-    words = tuple(assign(heard, turns))
+    words = tuple(assign(heard, alone))
     lines = segment(words, turns, regions, LineOptions())
     lines = doubt_lines(lines, activity=activity, regions=regions, turns=turns, transcript=transcript)
     lines = [weighed(line) for line in lines]

@@ -122,7 +122,12 @@ class Settings(BaseModel):
     num_speakers: str | None = _setting(
         None, "How many people speak in each file: N or MIN-MAX. Default: decided by voice.", "speech", "speakers"
     )
-    diarizer: str = _setting("embedded", "Who speaks when: embedded, rttm (your own files).", "speech")
+    diarizer: str = _setting(
+        "embedded",
+        "Who speaks when: embedded, pyannote (pyannote.audio's community-1 or any pipeline of yours; gpu extra), rttm "
+        "(your own files).",
+        "speech",
+    )
     diarizer_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     asr: str = _setting("faster_whisper", "What is said: faster_whisper, ctm (your own words).", "speech")
     asr_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)

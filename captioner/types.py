@@ -181,6 +181,9 @@ class Diarization:
     """Regular output: overlapping speech gives overlapping turns."""
     embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Centroid of each speaker, unit length; empty where the backend has none."""
+    exclusive: tuple[Turn, ...] = ()
+    """The same with one speaker at a time, whoever is heard best: for giving words to speakers. Empty where the backend
+    has no such output."""
 
 
 @dataclass(frozen=True, slots=True)
