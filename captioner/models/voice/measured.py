@@ -24,7 +24,7 @@ from captioner.models.voice.speaking import measure_voice
 from captioner.models.voice.voiceprint import voiceprint
 from captioner.types import SPEECH_RATE
 
-VERSION = "9 swift-f0 0.3 dnsmos-p835"
+VERSION = "10 swift-f0 0.3 dnsmos-p835"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How good speech sounds, 1 to 5, by DNSMOS P.835 (Microsoft): of the voice, of the background, of the whole.
 
 The network was made for 9.01 s of sound, to which its makers repeat shorter clips, and costs more than all the other
-measuring. It ends in a maximum over time, so it is given less: 1.6 s from the middle of every 5 s. Of 57 clips of 4.2 s
+measuring. It ends in a maximum over time, so it is given less: 1.4 s from the middle of every 5 s. Of 57 clips of 4.2 s
 the scores then were 0.3 lower in the mean than those of the whole, which `SHORT` gives back. Clips go one by one: the
 first layers take 8 MB a second of sound, and a batch is no faster on a processor.
 """
@@ -20,9 +20,9 @@ from captioner.types import SPEECH_RATE
 WEIGHTS = "dnsmos-p835.onnx"
 LEAST = 0.5
 """Seconds of sound below which nothing is said."""
-PIECE, EVERY = 8 * SPEECH_RATE // 5, 5 * SPEECH_RATE
+PIECE, EVERY = 7 * SPEECH_RATE // 5, 5 * SPEECH_RATE
 """Samples: how long a piece is heard, and of how much sound; shorter clips are repeated up to a piece."""
-SHORT = (0.27, 0.25, 0.32)
+SHORT = (0.33, 0.28, 0.36)
 """What the voice, the background and the whole score less when only a piece is heard."""
 STEP = 160
 """Samples of a frame; the network takes whole ones."""
