@@ -1,0 +1,273 @@
+"""Everything that the GPU path promises, measured in one run on one machine.
+
+    python bench/gpu.py [--only asr,equality,...] [--device auto] [--beam 1] [--clips 1000] [--scale 100,1000,10000]
+                        [--hours 1] [--tiny] [--limit 570] [--json FILE]
+
+asr        5 s clips and 1 h files with word times: faster-whisper alone, captioner through CTranslate2, whisper-torch
+scale      the same clips, from 100 to 10,000
+profile    milliseconds of each part of both engines, by context and batch
+equality   real speech through real weights (Whisper base): words against the truth, and each way against the others
+
+Weights of large-v3-turbo's size are made up (its architecture, normally distributed), 100 tokens forced for each 30 s
+of context, the same beam everywhere. Sounds are the sample dataset's. Every row runs in a process of its own: one that
+fails or takes too long costs only itself. `--tiny` is for trying the bench out on a machine without a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "bench"))
+
+Row = dict[str, Any]
+
+
+class GpuMemory:
+    """Peak MiB in use on the card while in the block, by everyone; None without NVIDIA's management library."""
+
+    def __init__(self, index: int = 0) -> None:
+        self.peak: float | None = None
+        self._index = index
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            card = pynvml.nvmlDeviceGetHandleByIndex(self._index)
+        except (ImportError, OSError, RuntimeError) as error:
+            print(f"no GPU memory figures: {error}", file=sys.stderr)
+            return
+        except Exception as error:  # noqa: BLE001  pynvml's own errors have no base that can be imported without it
+            print(f"no GPU memory figures: {error}", file=sys.stderr)
+            return
+        while not self._stop.wait(0.02):
+            used = pynvml.nvmlDeviceGetMemoryInfo(card).used / 2**20
+            self.peak = max(self.peak or 0.0, used)
+
+    def __enter__(self) -> GpuMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+# -- rows: each runs in a process of its own ---------------------------------------------------------------------------
+
+
+def _given(options: argparse.Namespace) -> Any:
+    from gpu_asr import Given
+    from speed import sample_waves
+
+    return Given(options.model, options.device, options.beam, [wave for _, wave in sample_waves()])
+
+
+def _asr(kind: str, way: str, options: argparse.Namespace) -> Row:
+    import gpu_asr
+
+    given = _given(options)
+    if kind == "clips":
+        count = options.clips if way != "plain" else min(options.clips, 200)
+        items = gpu_asr.clips(count, given.waves)
+        if way == "plain":
+            return gpu_asr.run_plain_clips(given, items, 30)
+    else:
+        items = gpu_asr.hour(3600 * options.hours, given.waves)
+        if way == "plain":
+            return gpu_asr.run_plain_hour(given, items, 64)
+    return gpu_asr.run_ours(way, given, items)
+
+
+def _scale(way: str, count: int, options: argparse.Namespace) -> Row:
+    import gpu_asr
+
+    given = _given(options)
+    return gpu_asr.run_ours(way, given, gpu_asr.clips(count, given.waves))
+
+
+def _profile(way: str, options: argparse.Namespace) -> Row:
+    import gpu_asr
+
+    contexts, batches = ((900, 3000), (16, 64)) if not options.tiny else ((900,), (2,))
+    return gpu_asr.profile(way, _given(options), contexts, batches)
+
+
+def _equality(options: argparse.Namespace) -> Row:
+    import gpu_asr
+
+    return gpu_asr.equality(options.base, options.device, options.beam)
+
+
+WAYS = {"plain": "faster-whisper alone", "faster_whisper": "through CTranslate2", "whisper_torch": "whisper-torch"}
+ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
+    "equality": {"Whisper base, real speech": _equality},
+    "asr": {
+        f"{kind}, {WAYS[way]}": (lambda options, kind=kind, way=way: _asr(kind, way, options))
+        for kind in ("clips", "hour")
+        for way in WAYS
+    },
+    "profile": {
+        f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options))
+        for way in ("faster_whisper", "whisper_torch")
+    },
+}
+
+TODAY = {"clips": "90x", "hour": "771x"}
+WANTED = {
+    ("clips", "faster_whisper"): 600, ("clips", "whisper_torch"): 1500,
+    ("hour", "faster_whisper"): 800, ("hour", "whisper_torch"): 2000,
+}  # fmt: skip
+
+
+def rows_of(options: argparse.Namespace) -> dict[str, dict[str, Callable[[argparse.Namespace], Row]]]:
+    rows = dict(ROWS)
+    rows["scale"] = {
+        f"{count} clips, {WAYS[way]}": (lambda options, way=way, count=count: _scale(way, count, options))
+        for way in options.ways
+        for count in options.scale
+    }
+    return {name: rows[name] for name in options.only}
+
+
+# -- running them ------------------------------------------------------------------------------------------------------
+
+
+def child(options: argparse.Namespace) -> None:
+    section, name = options.row.split("/", 1)
+    call = rows_of(options)[section][name]
+    with GpuMemory() as memory:
+        answer = call(options)
+    answer["gpu_mib"] = memory.peak
+    unit = 1024 if sys.platform != "darwin" else 1024**2
+    answer["host_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    Path(options.answer).write_text(json.dumps(answer))
+
+
+def run_row(section: str, name: str, options: argparse.Namespace, scratch: Path, left: float) -> Row:
+    answer = scratch / "answer.json"
+    answer.unlink(missing_ok=True)
+    command = [sys.executable, __file__, *options.given, "--row", f"{section}/{name}", "--answer", str(answer),
+               "--model", options.model, "--base", options.base]  # fmt: skip
+    if left < 10:
+        return {"error": "no time was left"}
+    try:
+        done = subprocess.run(command, timeout=min(left, options.row_limit), check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"took more than {min(left, options.row_limit):.0f} s"}
+    if done.returncode or not answer.is_file():
+        return {"error": f"failed with {done.returncode}"}
+    found: Row = json.loads(answer.read_text())
+    return found
+
+
+def show(section: str, name: str, row: Row) -> None:
+    if "error" in row:
+        text = f"FAILED: {row['error']}"
+    elif "speed" in row:
+        text = f"{row['speed']:.0f}x real time ({row['took']:.2f} s for {row['sound']:.0f} s, {row['words']} words"
+        text += f", loaded in {row['load']:.1f} s)" if "load" in row else ")"
+    else:
+        text = json.dumps({key: value for key, value in row.items() if not key.endswith("_mib")})
+    peaks = ", ".join(
+        f"{where} {row[key] / 1024:.1f} GiB"
+        for where, key in (("GPU", "gpu_mib"), ("host", "host_mib"))
+        if row.get(key)
+    )
+    print(f"{section:9} {name:34} {text}  [{peaks}]", flush=True)
+
+
+def table(found: dict[str, dict[str, Row]]) -> None:
+    print(f"\n{'what':34} {'elsewhere':>10} {'wanted':>8} {'measured':>9} {'to plain':>9}")
+    for kind in ("clips", "hour"):
+        plain = found.get("asr", {}).get(f"{kind}, {WAYS['plain']}", {}).get("speed")
+        for way in ("faster_whisper", "whisper_torch"):
+            row = found.get("asr", {}).get(f"{kind}, {WAYS[way]}", {})
+            speed = row.get("speed")
+            text = f"{speed:.0f}x" if speed else "-"
+            ratio = f"{speed / plain:.1f}" if speed and plain else "-"
+            print(f"{kind + ', ' + WAYS[way]:34} {TODAY[kind]:>10} {WANTED[kind, way]:>7}x {text:>9} {ratio:>9}")
+
+
+def parsed(given: list[str]) -> argparse.Namespace:
+    numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
+    names: Callable[[str], list[str]] = lambda text: text.split(",")  # noqa: E731
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=names, default=["equality", "asr", "scale"])
+    parser.add_argument("--ways", type=names, default=["faster_whisper", "whisper_torch"], help="for `scale`")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--beam", type=int, default=1)
+    parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--scale", type=numbers, default=[100, 1000, 10_000])
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--base", default="", help="a folder with Whisper base; default: the `offline` extra's")
+    parser.add_argument("--limit", type=float, default=570.0, help="seconds for everything")
+    parser.add_argument("--row-limit", type=float, default=180.0, help="seconds for one row")
+    parser.add_argument("--tiny", action="store_true", help="small sizes everywhere, to try it out")
+    parser.add_argument("--json", type=Path)
+    for hidden in ("--row", "--answer", "--model"):
+        parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
+    options = parser.parse_args(given)
+    options.given = [part for part in given if part not in ("--row", "--answer")]
+    if options.tiny:
+        options.clips, options.hours, options.scale = min(options.clips, 6), min(options.hours, 0.02), [4, 8]
+    if options.device == "auto":
+        from captioner.models.asr.faster_whisper import device_of
+
+        options.device = device_of("auto")[0]
+    return options
+
+
+def main() -> None:
+    start = time.perf_counter()
+    options = parsed(sys.argv[1:])
+    if options.row:
+        try:
+            child(options)
+        except BaseException:
+            traceback.print_exc()
+            raise
+        return
+    from gpu_made import TINY, TURBO, made_whisper
+
+    from captioner.models.asr.weights import find_weights
+
+    options.base = str(find_weights(options.base or None))
+    found: dict[str, dict[str, Row]] = {}
+    with tempfile.TemporaryDirectory(prefix="captioner-gpu-", dir=os.environ.get("TMPDIR")) as scratch:
+        made = made_whisper(Path(scratch) / "made", Path(options.base), TINY if options.tiny else TURBO)
+        options.model = str(made)
+        print(
+            f"made weights in {time.perf_counter() - start:.0f} s; device {options.device}, beam {options.beam}",
+            flush=True,
+        )
+        for section, rows in rows_of(options).items():
+            for name in rows:
+                left = options.limit - (time.perf_counter() - start)
+                row = run_row(section, name, options, Path(scratch), left)
+                found.setdefault(section, {})[name] = row
+                show(section, name, row)
+                if options.json:
+                    options.json.write_text(json.dumps(found, indent=1) + "\n")
+    table(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Whisper in torch: an encoder for contexts of any length, and a decoder over caches of a fixed size.
+
+Plain functions over the weights, so that every step is the same kernels on the same memory and can be recorded as a
+CUDA graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from captioner.models.asr.whisperweights import WhisperWeights
+
+
+class Net:
+    """Weights on their device, half precision on a GPU."""
+
+    def __init__(self, weights: WhisperWeights, device: Any, kind: Any) -> None:
+        import torch
+
+        self.heads = weights.heads
+        self.width = weights.width
+        self.encoder_layers, self.decoder_layers = weights.encoder_layers, weights.decoder_layers
+        self.alignment_heads = weights.alignment_heads
+        self.device, self.kind = device, kind
+        self._own = {
+            name: tensor.to(device, kind)
+            for name, tensor in weights.tensors.items()
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+        }
+        self._places = self._own["decoder/position_encodings/encodings"]
+        self._words = self._own["decoder/embeddings/weight"]
+        self.vocabulary = len(self._words)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _linear(self, x: Any, name: str) -> Any:
+        import torch.nn.functional as f
+
+        return f.linear(x, self._own[f"{name}/weight"], self._own[f"{name}/bias"])
+
+    def _norm(self, x: Any, name: str) -> Any:
+        import torch.nn.functional as f
+
+        return f.layer_norm(x, (self.width,), self._own[f"{name}/gamma"], self._own[f"{name}/beta"])
+
+    def _feed(self, x: Any, name: str) -> Any:
+        import torch.nn.functional as f
+
+        inner = f.gelu(self._linear(self._norm(x, f"{name}/layer_norm"), f"{name}/linear_0"))
+        return x + self._linear(inner, f"{name}/linear_1")
+
+    def _parted(self, x: Any, parts: int) -> Any:
+        """(rows, places, parts * width) -> (parts, rows, heads, places, depth)."""
+        rows, places, _ = x.shape
+        return x.view(rows, places, parts, self.heads, self.width // self.heads).permute(2, 0, 3, 1, 4)
+
+    def _joined(self, x: Any) -> Any:
+        rows, _, places, _ = x.shape
+        return x.transpose(1, 2).reshape(rows, places, self.width)
+
+    # -- encoder -----------------------------------------------------------------------------------------------------
+
+    def encode(self, mel: Any) -> Any:
+        """(rows, bands, frames) -> (rows, frames / 2, width)."""
+        import torch.nn.functional as f
+
+        own = self._own
+        x = f.gelu(f.conv1d(mel.to(self.kind), own["encoder/conv1/weight"], own["encoder/conv1/bias"], padding=1))
+        x = f.gelu(f.conv1d(x, own["encoder/conv2/weight"], own["encoder/conv2/bias"], stride=2, padding=1))
+        x = x.transpose(1, 2)
+        x = x + own["encoder/position_encodings/encodings"][: x.shape[1]]
+        for layer in range(self.encoder_layers):
+            name = f"encoder/layer_{layer}"
+            inner = self._norm(x, f"{name}/self_attention/layer_norm")
+            q, k, v = self._parted(self._linear(inner, f"{name}/self_attention/linear_0"), 3)
+            attended = f.scaled_dot_product_attention(q, k, v)
+            x = x + self._linear(self._joined(attended), f"{name}/self_attention/linear_1")
+            x = self._feed(x, f"{name}/ffn")
+        return self._norm(x, "encoder/layer_norm")
+
+    # -- decoder -----------------------------------------------------------------------------------------------------
+
+    def cross(self, states: Any, layer: int) -> Any:
+        """Keys and values of the encoder's states for one layer: (2, rows, heads, places, depth)."""
+        return self._parted(self._linear(states, f"decoder/layer_{layer}/attention/linear_1"), 2)
+
+    def decode(self, tokens: Any, place: Any, keep: Any, crosses: Any, mask: Any, seen: Any = None) -> Any:
+        """One pass over `tokens` (rows, n), which stand at `place` (n,): hidden states (rows, n, width).
+
+        `keep(layer, keys, values)` puts the new keys and values (rows, heads, n, depth) away and gives all there are;
+        `mask` says which of those each place may see. `crosses(layer)` are the keys and values of the sound, for as
+        many rows or for every k-th. `seen(layer, queries, keys)` is called with the attention to the sound.
+        """
+        import torch.nn.functional as f
+
+        x = self._words[tokens] + self._places[place]
+        rows, count, _ = x.shape
+        for layer in range(self.decoder_layers):
+            name = f"decoder/layer_{layer}"
+            inner = self._norm(x, f"{name}/self_attention/layer_norm")
+            q, k, v = self._parted(self._linear(inner, f"{name}/self_attention/linear_0"), 3)
+            attended = f.scaled_dot_product_attention(q, *keep(layer, k, v), attn_mask=mask)
+            x = x + self._linear(self._joined(attended), f"{name}/self_attention/linear_1")
+            keys, values = crosses(layer)
+            inner = self._linear(self._norm(x, f"{name}/attention/layer_norm"), f"{name}/attention/linear_0")
+            (q,) = self._parted(inner.view(len(keys), -1, self.width), 1)
+            if seen is not None:
+                seen(layer, q, keys)
+            attended = self._joined(f.scaled_dot_product_attention(q, keys, values)).view(rows, count, self.width)
+            x = x + self._linear(attended, f"{name}/attention/linear_2")
+            x = self._feed(x, f"{name}/ffn")
+        return self._norm(x, "decoder/layer_norm")
+
+    def scores(self, hidden: Any) -> Any:
+        """(..., width) -> float32 (..., tokens)."""
+        return (hidden @ self._words.T).float()
