@@ -1,0 +1,1 @@
+"""Ways to hear a clip: one protocol, and a file for each way."""
