@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.checkcli import add_commands as add_checks
+from captioner.doctorcli import add_command as add_doctor
 from captioner.errors import CaptionerError, UsageError
 from captioner.exportcli import add_command as add_export
 from captioner.fetchcli import add_command as add_fetch
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_checks(commands)
     add_export(commands)
     add_fetch(commands)
+    add_doctor(commands)
     init = commands.add_parser("init", help="write a commented captioner.yaml with every setting")
     init.add_argument("file", nargs="?", default="captioner.yaml", type=Path)
     init.set_defaults(run=_init)

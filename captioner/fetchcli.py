@@ -16,6 +16,7 @@ from captioner.errors import CaptionerError, UsageError, WeightsMissing
 
 if TYPE_CHECKING:
     from captioner.models.fetching import Hub, Wanted
+    from captioner.settings import Settings
 
 ABOUT = """Fetches model files before they are needed, and goes on where it was stopped. Without names: what
 captioner.yaml in this folder, or a build without settings, needs. Files go to the hub's cache (HF_HOME says where);
@@ -102,6 +103,11 @@ def _chosen(given: argparse.Namespace) -> list[tuple[str, str]]:
     from captioner.settings import FILE, resolve
 
     settings = resolve(flags={}, file=Path(FILE) if Path(FILE).is_file() else None)
+    return of_settings(settings)
+
+
+def of_settings(settings: Settings) -> list[tuple[str, str]]:
+    """(role, name) of what a build with these settings needs."""
     whisper = settings.asr == "faster_whisper"
     pipeline = settings.diarizer_options.get("pipeline")
     model = settings.tagger_options.get("model")

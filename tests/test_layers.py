@@ -13,7 +13,7 @@ ORDER = """
 errors times scripts measures types formats speech cuts captions settings media models store journal summary
 captionfiles templates_io tokenizing adopt backends stages identify drafting planning measuring identities judging
 describing writing turnfiles forecast pipeline rendering engine trainers checks review report progress run enrolment
-speakerlist speakercommands speakercli checkcli exporting exportcli fetchcli cli __main__
+speakerlist speakercommands speakercli checkcli exporting exportcli fetchcli doctor doctorcli cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 

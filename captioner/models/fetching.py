@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from captioner.models.hubfaults import Asked, HubFault, Kind, of_error
-from captioner.models.hubtransfer import Patience, ask, client, download, retried, verified
+from captioner.models.hubtransfer import Patience, ask, client, download, peek, retried, verified
 
 if TYPE_CHECKING:
     import httpx2
@@ -118,6 +118,24 @@ def fetch(wanted: Wanted, hub: Hub | None = None, tell: Tell = lambda *_: None) 
             return _finished(listing, wanted, hub)
         except OSError as error:
             raise of_error(asked, error) from error
+
+
+def trial(wanted: Wanted, hub: Hub) -> HubFault | None:
+    """What would keep `fetch` from it, as far as the first byte of its smallest file tells; None where nothing does."""
+    asked = hub.asked(wanted)
+    try:
+        if hub.offline:
+            raise asked.fault(Kind.OFFLINE)
+        _look_up(asked)
+        with client(hub.patience) as connection:
+            listing = list_files(wanted, hub, connection)
+            prove_room(listing, wanted, hub)
+            smallest = min(listing.files, key=lambda file: file.size or 2**60)
+            url = f"{hub.endpoint}/{quote(wanted.repository)}/resolve/{listing.commit}/{quote(smallest.name)}"
+            retried(lambda: peek(connection, replace(asked, file=smallest.name), url, hub.headers()), hub.patience)
+    except HubFault as fault:
+        return fault
+    return None
 
 
 def here(wanted: Wanted, hub: Hub | None = None) -> Path | None:

@@ -99,6 +99,18 @@ def ask(of: httpx2.Client, asked: Asked, url: str, headers: Mapping[str, str], m
         raise of_error(asked, error) from error
 
 
+def peek(of: httpx2.Client, asked: Asked, url: str, headers: Mapping[str, str]) -> None:
+    """Raises HubFault where a file would not be given. Reads nothing of it."""
+    try:
+        with of.stream("GET", url, headers={**headers, "Range": "bytes=0-0"}) as answer:
+            if answer.status_code not in (200, 206, 416):
+                raise of_answer(asked, answer.status_code, answer.headers)
+    except HubFault:
+        raise
+    except _failures() as error:
+        raise of_error(asked, error) from error
+
+
 def download(
     of: httpx2.Client, asked: Asked, url: str, headers: Mapping[str, str], partial: Path, size: int | None,
     patience: Patience, tell: Tell,
