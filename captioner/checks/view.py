@@ -1,0 +1,283 @@
+"""What the rules look at: clips with the facts of their media and captions, everything beside them, the trainer.
+
+    View -> clips: ClipView -> media: Media -> audio: AudioFacts
+                            -> caption: CaptionFile
+         -> strays, listings -> records: Record
+
+All of it is gathered once (`captioner.checks.gather`); a rule reads values and opens no clip itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner.trainers._window import ClipFacts, Window
+
+if TYPE_CHECKING:
+    from captioner.checks.configs import TrainerConfig
+    from captioner.trainers import Trainer
+    from captioner.types import Word
+
+VIDEO = frozenset({"mp4", "avi", "mov", "webm", "mkv", "wmv", "m4v", "flv", "mpg", "mpeg", "ts", "m2ts", "3gp", "ogv"})
+AUDIO = frozenset({"wav", "flac", "mp3", "ogg", "m4a", "aac", "opus", "wma"})
+IMAGES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif"})
+"""Extensions, lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """One audio stream."""
+
+    codec: str
+    rate: int
+    """Samples a second."""
+    channels: int
+    start: float
+    """Seconds on the file's own clock: what its `start_time` says."""
+    samples: int
+    """Of each channel; 0 where the file does not say."""
+    default: bool = False
+    """Whether the file marks it as the one to play."""
+    title: str = ""
+    """What the file calls it: "Commentary"."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.samples / self.rate if self.rate else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a loader can find out about one media file."""
+
+    frames: int = 0
+    """Pictures whose data is there; 0 for sound alone."""
+    container_frames: int | None = None
+    """Pictures that the container promises; None where it does not say."""
+    rate: Fraction | None = None
+    """Pictures a second: exact where constant, the average where it varies; None for sound alone."""
+    variable: bool = False
+    width: int = 0
+    """Pixels as coded, before rotation."""
+    height: int = 0
+    rotation: int = 0
+    """Degrees clockwise that a player turns the picture by: 0, 90, 180 or 270."""
+    video_start: float = 0.0
+    """Seconds on the file's own clock at which the first picture is shown."""
+    video_codec: str = ""
+    audio: tuple[AudioFacts, ...] = ()
+    error: str | None = None
+    """Why it cannot be opened, without its name; nothing else is known then."""
+    peak: float | None = None
+    """Largest sample of the first stream, dBFS; None where nobody listened."""
+    level: float | None = None
+    """RMS of the first stream, dBFS (-inf for digital silence); None where nobody listened."""
+
+    @property
+    def sound(self) -> AudioFacts | None:
+        """The stream that loaders take: the first that is marked default, else the first."""
+        return next((one for one in self.audio if one.default), self.audio[0] if self.audio else None)
+
+    @property
+    def facts(self) -> ClipFacts:
+        """As `captioner.trainers` take them."""
+        sound = self.sound
+        return ClipFacts(
+            frames=self.frames, rate=self.rate if self.frames else None, width=self.width, height=self.height,
+            sample_rate=sound.rate if sound else 0, samples=sound.samples if sound else 0,
+            offset=sound.start - self.video_start if sound and self.frames else 0.0,
+            variable=self.variable, channels=sound.channels if sound else 2,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFile:
+    """A caption file as its bytes are."""
+
+    name: str
+    """Relative to the dataset, with slashes."""
+    text: str | None
+    """Decoded as UTF-8, without a BOM; None where it is no UTF-8."""
+    bom: bool = False
+    error: str | None = None
+    """Why there is no text."""
+
+    @property
+    def lines(self) -> int:
+        """Lines that hold something, as a loader splits them."""
+        return sum(1 for line in (self.text or "").splitlines() if line.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class ClipView:
+    """One clip: a media file that may be trained on."""
+
+    name: str
+    """Relative to the dataset, with slashes; what findings call it."""
+    path: Path
+    media: Media
+    size: int = 0
+    """Bytes."""
+    mtime_ns: int = 0
+    caption: CaptionFile | None = None
+    """The caption file beside it; None where there is none."""
+    listed: str | None = None
+    """The caption that a listing gives it; a trainer that reads the listing reads this."""
+    words: tuple[Word, ...] | None = None
+    """What is said in it, with times in the clip; None where nobody transcribed it."""
+    speech: tuple[tuple[float, float], ...] | None = None
+    """Seconds in the clip where somebody speaks; None where nobody listened."""
+
+    @property
+    def stem(self) -> str:
+        return self.path.stem
+
+    @property
+    def folder(self) -> str:
+        """Relative to the dataset, with slashes; empty for the dataset itself."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def extension(self) -> str:
+        """As it is spelled, without the dot."""
+        return self.path.suffix[1:]
+
+    @property
+    def text(self) -> str | None:
+        """The caption that is trained with, stripped; None where there is none that can be read."""
+        if self.listed is not None:
+            return self.listed.strip()
+        return self.caption.text.strip() if self.caption is not None and self.caption.text is not None else None
+
+    @property
+    def facts(self) -> ClipFacts:
+        return self.media.facts
+
+    @property
+    def usable(self) -> bool:
+        """Whether its media could be opened."""
+        return self.media.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a listing."""
+
+    line: int
+    """1-based."""
+    fields: Mapping[str, Any]
+    media: str | None = None
+    """The path as it is spelled there."""
+    name: str | None = None
+    """The clip that it means; None where the dataset has none of that path."""
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A metadata file: what stands in it, however wrong."""
+
+    name: str
+    """Relative to the dataset, with slashes."""
+    path: Path
+    form: str
+    """"json", "jsonl", "csv", "map" (a JSON object from media path to caption) or "captions" (unknown columns)."""
+    records: tuple[Record, ...] = ()
+    columns: tuple[str, ...] = ()
+    """Of the first record, or the CSV's head."""
+    bom: bool = False
+    blank: tuple[int, ...] = ()
+    """Line numbers of empty lines in a JSONL."""
+    error: str | None = None
+    """Why it cannot be read on, without its name."""
+    error_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A file that is neither a clip nor the caption of one."""
+
+    name: str
+    """Relative to the dataset, with slashes."""
+    path: Path
+    kind: str
+    """"caption" (a .txt without a clip), "image", "other"."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that a check looks at."""
+
+    root: Path
+    clips: tuple[ClipView, ...] = ()
+    """By name."""
+    strays: tuple[Stray, ...] = ()
+    listings: tuple[Listing, ...] = ()
+    trainer: str | None = None
+    """The trainer's name; None: nothing is said that holds for one trainer alone."""
+    config: TrainerConfig | None = None
+    """What `--config` says; None without."""
+    trigger: str | None = None
+    caches: tuple[Path, ...] = ()
+    decoded: tuple[Path, ...] = ()
+    listened: bool = False
+    """Whether sound was decoded: levels, speech and the second hearing are there."""
+    heard: Mapping[str, str] = field(default_factory=dict)
+    """Clip name -> what a second hearing of the stretch that the trainer hears says; empty without `--listen`."""
+    tokens: Any = None
+    """Text -> tokens, by the text encoder's own tokenizer; None where there is none: an upper bound is used."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, ClipView]:
+        return {clip.name: clip for clip in self.clips}
+
+    @cached_property
+    def module(self) -> Trainer | None:
+        """The trainer's file."""
+        from captioner.trainers import trainer
+
+        return trainer(self.trainer) if self.trainer else None
+
+    @cached_property
+    def options(self) -> Any:
+        """The trainer's options: the config's, else those that an export of these clips would write; None without a
+        trainer."""
+        if self.module is None:
+            return None
+        if self.config is not None and self.config.options is not None:
+            return self.config.options
+        return self.module.options_for([clip.facts for clip in self.playable])
+
+    @cached_property
+    def playable(self) -> tuple[ClipView, ...]:
+        """Clips whose media could be opened."""
+        return tuple(clip for clip in self.clips if clip.usable)
+
+    @cached_property
+    def _windows(self) -> dict[str, Window]:
+        return {}
+
+    def window(self, clip: ClipView) -> Window | None:
+        """What the trainer really uses of a clip; None without a trainer, and for media that cannot be opened."""
+        if self.module is None or not clip.usable:
+            return None
+        if clip.name not in self._windows:
+            self._windows[clip.name] = self.module.window(clip.facts, self.options)
+        return self._windows[clip.name]
+
+    def is_for(self, *names: str) -> bool:
+        """Whether the trainer is one of these."""
+        return self.trainer in names
+
+    @property
+    def captioned(self) -> Iterator[tuple[ClipView, str]]:
+        """Clips that have a caption with something in it, and that."""
+        for clip in self.clips:
+            if text := clip.text:
+                yield clip, text
