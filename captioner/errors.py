@@ -15,6 +15,7 @@
     |   |-- WeightsMissing
     |   |-- BackendMissing
     |   |-- OutOfMemory          a batch does not fit; a smaller one may
+    |   |-- ModelDied            the process that a model ran in died or hung
     |   `-- DescriptionError    one clip's picture has no description; the others go on
     |       `-- DescriberDown   nobody's has: no other clip need be asked
     |-- ClipMismatch            a written clip is not what its Cut says
@@ -82,6 +83,14 @@ class BackendMissing(ModelError):
 
 class OutOfMemory(ModelError):
     pass
+
+
+class ModelDied(ModelError):
+    """`killed`: by the system, as it does where memory ran out."""
+
+    def __init__(self, text: str, killed: bool = False) -> None:
+        super().__init__(text)
+        self.killed = killed
 
 
 class DescriptionError(ModelError):

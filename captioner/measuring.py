@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from captioner.errors import CaptionerError
 from captioner.measures import Measures, Tag
 from captioner.models.protocols import Excerpt, Meter
 from captioner.planning import PlannedJob
@@ -31,7 +32,7 @@ def measure_all(planned: Sequence[PlannedJob], stages: Stages) -> list[PlannedJo
     todo = [(entry, key) for entry, key in zip(planned, keys, strict=True) if key not in stages.have]
     if todo:
         stages.reporter.stage("voice", sum(_seconds(entry) for entry, _ in todo), "seconds")
-        meter: Meter = stages.time("voice load", stages.backends["voice"].load)
+        meter: Meter = stages.load("voice")
         stages.time("voice", lambda: _measure(todo, meter, stages))
     return [_with_measures(entry, stages, key) for entry, key in zip(planned, keys, strict=True)]
 
@@ -49,7 +50,12 @@ def _measure(todo: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stage
     done: list[Measures] = []
     waiting = deque(todo)
     for batch in _batches(excerpt for entry, _ in todo for excerpt in excerpts_of(entry, stages)):
-        done += meter.measure(batch, stages.reporter.advance)
+        answers = stages.engine.batch(lambda some: meter.measure(some, stages.reporter.advance), batch)
+        for answer in answers:
+            # A cut that cannot be measured stays, and nothing of it is guessed.
+            if isinstance(answer, CaptionerError):
+                stages.reporter.say(f"one cut is not measured: {answer}")
+            done.append(Measures() if isinstance(answer, CaptionerError) else answer)
         done = _store(waiting, done, stages)
     _store(waiting, done, stages)
 

@@ -69,12 +69,15 @@ def build(
     resolved = settings_of(settings, config=config, trainer=trainer)
     folder = Path(out) if out is not None else default_out(paths[0])
 
+    from captioner.engine.loading import Models
     from captioner.engine.local import Local, Stopwatch
     from captioner.pipeline import Build
 
     watch = Stopwatch()
-    work = Build(paths, folder, resolved, Local(resolved.thread_count), reporter or Quiet(), watch.time, watch.seconds)
-    return work.run(yes=yes, dry=dry_run)
+    with Models(resolved.device, resolved.contain, resolved.thread_count, resolved.patience) as models:
+        engine = Local(resolved.thread_count, models)
+        work = Build(paths, folder, resolved, engine, reporter or Quiet(), watch.time, watch.seconds)
+        return work.run(yes=yes, dry=dry_run)
 
 
 def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str], list[str]]:

@@ -190,6 +190,19 @@ class Settings(BaseModel):
     )
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
+    device: str = _setting(
+        "auto", "Where models run: auto (every GPU there is, else the CPU), cpu, cuda, or some GPUs: cuda:0,cuda:1.",
+        "machine",
+    )  # fmt: skip
+    contain: Literal["auto", "on", "off"] = _setting(
+        "auto", "Run models in processes of their own, so that a crash costs one file: on, off, auto (where a GPU is "
+        "used).",
+        "machine", None,
+    )  # fmt: skip
+    patience: Annotated[float, Field(gt=0)] = _setting(
+        900.0, "Seconds without any progress after which a model in a process of its own is taken to hang.", "machine",
+        None,
+    )  # fmt: skip
 
     @field_validator(
         "min_mos", "min_snr", "max_clipping", "min_bandwidth", "max_reverberation", "min_over_music", mode="before"

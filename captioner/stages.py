@@ -27,13 +27,20 @@ SOUND_VERSION = "2"
 PICTURE_VERSION = "1"
 
 BATCH_SECONDS = 900.0
-"""Sound that one call gets. Long enough to fill every batch, short enough that a killed build loses little."""
+"""Sound that one call gets on a CPU. Long enough to fill every batch, short enough that a killed build loses little."""
 
 
 class Engine(Protocol):
     """Where batches run; see `captioner.engine`."""
 
     threads: int
+
+    @property
+    def batch_seconds(self) -> float:
+        """Sound that one call gets."""
+
+    def load(self, backend: Backend, say: Callable[[str], None]) -> Any:
+        """A backend's model, wherever it runs; what is tried in vain is told to `say`."""
 
     def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]: ...
 
@@ -179,6 +186,10 @@ class Stages:
         assert found is not None, f"{stage} of {job.recording.name} is missing"
         return found
 
+    def load(self, role: str) -> Any:
+        """The role's model, wherever the engine keeps it."""
+        return self.time(f"{role} load", lambda: self.engine.load(self.backends[role], self.reporter.say))
+
     def _waves(self, jobs: Sequence[Job]) -> list[Any]:
         return [self.waveform(job) for job in jobs]
 
@@ -211,8 +222,8 @@ class Stages:
         if not todo:
             return
         self.reporter.stage(name, sum(job.seconds for job in todo), "seconds")
-        model = self.time(f"{name} load", self.backends[name].load)
-        for batch in batches(todo):
+        model = self.load(name)
+        for batch in batches(todo, self.engine.batch_seconds):
             answers = self.time(name, partial(self.engine.batch, partial(self._call, call, model), batch))
             with self.store.transaction():
                 for job, answer in zip(batch, answers, strict=True):
@@ -241,14 +252,14 @@ class Stages:
         return job.failure is not None
 
 
-def batches(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Jobs in order of length, `BATCH_SECONDS` of sound a batch; a longer recording is a batch of its own."""
+def batches(jobs: Iterable[Job], most: float = BATCH_SECONDS) -> list[list[Job]]:
+    """Jobs in order of length, `most` seconds of sound a batch; a longer recording is a batch of its own."""
     groups: list[list[Job]] = []
     room = 0.0
     for job in sorted(jobs, key=lambda job: (job.seconds, job.recording.name)):
         if not groups or job.seconds > room:
             groups.append([])
-            room = BATCH_SECONDS
+            room = most
         groups[-1].append(job)
         room -= job.seconds
     return groups

@@ -1,18 +1,23 @@
-"""Runs batches here, in this process."""
+"""Runs batches here, on this machine; the models are in this process or in child processes (see `loading`)."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from captioner.backends import Backend
+from captioner.engine.loading import Models
 from captioner.errors import CaptionerError, UsageError
+from captioner.stages import BATCH_SECONDS
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+GPU_SECONDS = 7200.0
+"""Sound that one call gets for each GPU: some ten seconds of work."""
 TICK = 0.25
 """Seconds between two calls of `tick`."""
 
@@ -20,8 +25,18 @@ TICK = 0.25
 class Local:
     """Batches one after the other, single items on `threads` threads."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, models: Models | None = None) -> None:
         self.threads = threads
+        self._models = models or Models(threads=threads)
+
+    @property
+    def batch_seconds(self) -> float:
+        """Sound that one call gets: a GPU takes far more at a time, and several share a call."""
+        return BATCH_SECONDS + GPU_SECONDS * self._models.gpus
+
+    def load(self, backend: Backend, say: Callable[[str], None]) -> Any:
+        """The backend's model, or what stands in for it. What is tried in vain is told to `say`."""
+        return self._models.load(backend, say)
 
     def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]:
         """One answer an item, in order. A batch that fails is halved until the item to blame stands alone.

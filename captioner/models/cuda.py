@@ -59,6 +59,21 @@ def ready() -> Cuda:
     )
 
 
+@lru_cache(maxsize=1)
+def count() -> int:
+    """GPUs that this process may use, as NVIDIA's driver counts them; whether a runtime can use them shows later."""
+    if sys.platform == "darwin":
+        return 0
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    found = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found)):
+        return 0
+    return found.value
+
+
 def _load(names: Sequence[str]) -> tuple[str, ...]:
     """All of these libraries, from the first place that has them all; () where none has."""
     for folder in (*folders(), None):

@@ -1,0 +1,102 @@
+"""Several devices, one process each: a batch is shared by length, and a device that fails leaves the run alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from captioner.engine.remote import Remote
+from captioner.errors import CaptionerError, ModelError, UsageError
+
+STRIKES = 2
+"""Calls that must fail on one device and go well on another before the device is left out."""
+
+
+class Fleet:
+    """One model on several devices; stands in for it. What each device hears is decided by length alone."""
+
+    def __init__(self, remotes: Sequence[Remote], say: Callable[[str], None]) -> None:
+        self._remotes = list(remotes)
+        self._strikes = dict.fromkeys(range(len(self._remotes)), 0)
+        self._say = say
+
+    def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
+        items = list(batch)
+        answers: list[Any] = [None] * len(items)
+        failed: list[tuple[int, list[int], ModelError]] = []
+        live = [index for index, strikes in self._strikes.items() if strikes < STRIKES]
+        with ThreadPoolExecutor(len(live), thread_name_prefix="captioner-device") as pool:
+            jobs = [
+                (index, own, pool.submit(self._remotes[index]._call, method, [items[i] for i in own], rest, progress))
+                for index, own in zip(live, shares([length(item) for item in items], len(live)), strict=True)
+                if own
+            ]
+            for index, own, job in jobs:
+                try:
+                    for place, answer in zip(own, job.result(), strict=True):
+                        answers[place] = answer
+                except UsageError:
+                    raise
+                except ModelError as error:
+                    failed.append((index, own, error))
+        for index, own, why in failed:
+            done = self._elsewhere(index, [items[i] for i in own], why, method, rest, progress)
+            for place, answer in zip(own, done, strict=True):
+                answers[place] = answer
+        return answers
+
+    def _elsewhere(
+        self, index: int, items: list[Any], error: ModelError, method: str, rest: tuple[Any, ...], progress: Any
+    ) -> list[Any]:
+        """The share of a device that failed, on the next one. Raises its error where that fails as well: then the
+        items are to blame."""
+        others = [other for other, strikes in self._strikes.items() if strikes < STRIKES and other != index]
+        for other in others:
+            try:
+                done = self._remotes[other]._call(method, items, rest, progress)
+            except UsageError:
+                raise
+            except CaptionerError:
+                break
+            self._strikes[index] += 1
+            if self._strikes[index] == STRIKES:
+                self._say(f"{self._remotes[index].device} failed {STRIKES} times and is left out ({error})")
+            return done
+        raise error
+
+    # -- the protocols' methods --------------------------------------------------------------------------------------
+
+    def listen(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("listen", audios, (), progress)
+
+    def diarize(self, audios: Sequence[Any], hint: Any, progress: Any = None) -> list[Any]:
+        return self._call("diarize", audios, (hint,), progress)
+
+    def transcribe(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("transcribe", batch, (), progress)
+
+    def tag(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("tag", audios, (), progress)
+
+    def measure(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("measure", batch, (), progress)
+
+
+def shares(lengths: Sequence[float], devices: int) -> list[list[int]]:
+    """Which items each device gets: the longest first, each to whoever has least; in order within a device."""
+    own: list[list[int]] = [[] for _ in range(devices)]
+    loads = [0.0] * devices
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        least = min(range(devices), key=lambda device: (loads[device], device))
+        own[least].append(index)
+        loads[least] += lengths[index]
+    return [sorted(part) for part in own]
+
+
+def length(item: Any) -> float:
+    """Seconds of a waveform, a listening or an excerpt; 1 for what has no length."""
+    samples = getattr(item, "samples", None)
+    if samples is not None and not hasattr(item, "duration"):
+        return float(len(samples)) / 16_000
+    return float(getattr(getattr(item, "audio", item), "duration", 1.0))

@@ -1,0 +1,159 @@
+"""Where models live: in this process or in child processes, on which device, and what is tried when one fails.
+
+A GPU has a process of its own, which holds every model that runs there; so has the CPU, or several of them for models
+that use one core each. A model that does not load on a GPU goes on on the CPU, and the reason is told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+from captioner.backends import Backend
+from captioner.engine.fleet import Fleet
+from captioner.engine.remote import PATIENCE, House, Remote, Way
+from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
+
+Say = Callable[[str], None]
+
+CPU = "cpu"
+SINGLE = frozenset({"vad", "voice"})
+"""Roles whose models use one core well and several badly."""
+CORES_A_HOUSE = 2
+MOST_HOUSES = 12
+"""Processes for the models of one core: each takes 150 to 300 MB."""
+
+
+def devices_of(asked: str) -> list[str]:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `cuda:0,cuda:1` -> cuda:0 ... or cpu. Raises SettingsError, and ModelError
+    where a GPU is asked for and there is none."""
+    from captioner.models import cuda
+
+    if asked == CPU:
+        return [CPU]
+    parts = [part.strip() for part in asked.split(",")]
+    if asked not in ("auto", "cuda") and not all(p.startswith("cuda:") and p[5:].isdigit() for p in parts):
+        raise SettingsError(f"device = {asked!r}: give auto, cpu, cuda, or some GPUs: cuda:0,cuda:1")
+    count = cuda.count()
+    if asked == "auto":
+        return [f"cuda:{index}" for index in range(count)] or [CPU]
+    wanted = [f"cuda:{index}" for index in range(count)] if asked == "cuda" else parts
+    if not wanted or any(int(name[5:]) >= count for name in wanted):
+        why = cuda.ready().why if not count else f"there are {count} GPUs"
+        raise ModelError(f"device = {asked!r}: there is no such GPU ({why}); give auto or cpu")
+    return wanted
+
+
+class Models:
+    """Loads backends. `contain`: on, off, or auto (in child processes where a GPU is used)."""
+
+    def __init__(
+        self, device: str = "auto", contain: str = "auto", threads: int = 0, patience: float = PATIENCE
+    ) -> None:
+        self._device = device
+        self._contain = contain
+        self._threads = threads or os.cpu_count() or 1
+        self._patience = patience
+        self._houses: dict[str, House] = {}
+
+    def load(self, backend: Backend, say: Say) -> Any:
+        """The model, or what stands in for it. Raises WeightsMissing, BackendMissing, ModelError, SettingsError."""
+        devices = self._devices(backend)
+        contained = self._contain == "on" or (self._contain == "auto" and self._machine() != [CPU])
+        if not contained:
+            return self._here(backend, devices[0], say)
+        if devices == [CPU] and backend.role in SINGLE and self._threads >= 2 * CORES_A_HOUSE:
+            return self._many(backend, say)
+        if len(devices) == 1:
+            return self._remote(backend, devices[0], say)
+        return self._fleet(backend, devices, say)
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs models run on."""
+        machine = self._machine()
+        return 0 if machine == [CPU] else len(machine)
+
+    def close(self) -> None:
+        """Ends every child process."""
+        for house in self._houses.values():
+            house.close()
+        self._houses.clear()
+
+    def __enter__(self) -> Models:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _machine(self) -> list[str]:
+        return devices_of(self._device)
+
+    def _devices(self, backend: Backend) -> list[str]:
+        """The user's own option for the backend is above the setting for all; a backend without the option is the
+        CPU's."""
+        own = getattr(backend.options, "device", None)
+        if own is None:
+            return [CPU]
+        return self._machine() if own == "auto" else devices_of(own)
+
+    def _ways(self, backend: Backend, device: str, **changes: Any) -> list[Way]:
+        """`device`, then the CPU unless the user wants a GPU."""
+        options = backend.options
+        name = backend.module.__name__
+        if not hasattr(options, "device"):
+            return [Way(name, dataclasses.replace(options, **changes), CPU)]
+        free = device != CPU and self._device == "auto" and options.device == "auto"
+        return [
+            Way(name, dataclasses.replace(options, device=way, **changes), way)
+            for way in ([device, CPU] if free else [device])
+        ]
+
+    def _remote(self, backend: Backend, device: str, say: Say) -> Remote:
+        ways = self._ways(backend, device)
+        return Remote(self._house(device), f"{backend.role} {backend.name}", ways, say)
+
+    def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
+        """One model on several GPUs; one that does not take it is left out, since a CPU would keep the others waiting."""
+        remotes, failed = [], []
+        for device in devices:
+            way = self._ways(backend, device)[0]
+            try:
+                remotes.append(Remote(self._house(device), f"{backend.role} {backend.name}", [way], say))
+            except (BackendMissing, WeightsMissing):
+                raise
+            except ModelError as error:
+                failed.append(f"{device} ({error})")
+        if not remotes:
+            return self._remote(backend, devices[0], say)
+        if failed:
+            say(f"{backend.role} {backend.name}: not on {', '.join(failed)}; goes on without")
+        return Fleet(remotes, say)
+
+    def _many(self, backend: Backend, say: Say) -> Any:
+        count = min(MOST_HOUSES, self._threads // CORES_A_HOUSE)
+        known = {field.name for field in dataclasses.fields(backend.options)}
+        changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
+        (way,) = self._ways(backend, CPU, **changes)
+        what = f"{backend.role} {backend.name}"
+        return Fleet([Remote(self._house(f"{CPU} {index}"), what, [way], say) for index in range(count)], say)
+
+    def _house(self, device: str) -> House:
+        if device not in self._houses:
+            self._houses[device] = House(f"models on {device}", self._patience)
+        return self._houses[device]
+
+    def _here(self, backend: Backend, device: str, say: Say) -> Any:
+        ways = self._ways(backend, device)
+        for place, way in enumerate(ways, 1):
+            try:
+                return backend.module.load(way.options)
+            except (BackendMissing, WeightsMissing):
+                raise
+            except ModelError as error:
+                if place == len(ways):
+                    raise
+                say(f"{backend.role} {backend.name}: not on {way.device} ({error}); goes on on {ways[place].device}")
+        raise AssertionError("there is always one way")

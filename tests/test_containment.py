@@ -1,0 +1,210 @@
+"""Models in child processes: whatever one does to its process costs its own item, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.backends import Backend
+from captioner.engine.fleet import STRIKES, Fleet, shares
+from captioner.engine.loading import CORES_A_HOUSE, CPU, Models, devices_of
+from captioner.engine.local import Local
+from captioner.engine.remote import House, Remote, Way
+from captioner.errors import Broken, CaptionerError, ModelDied, ModelError, OutOfMemory, SettingsError
+from captioner.models import cuda
+from tests import fragile
+
+MODULE = "tests.fragile"
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    house = House("the tagger", patience=2.0)
+    yield house
+    house.close()
+
+
+def remote(house: House, said: list[str] | None = None, **options: Any) -> Remote:
+    ways = [Way(MODULE, fragile.Options(**options), "the CPU")]
+    return Remote(house, "tagger", ways, (said if said is not None else []).append)
+
+
+def words(answers: list[Any]) -> list[Any]:
+    return [type(answer) if isinstance(answer, CaptionerError) else answer[0] for answer in answers]
+
+
+def test_a_model_answers_from_another_process_and_tells_its_progress(house: House) -> None:
+    steps: list[float] = []
+    answers = remote(house).tag(["a", "print", "b"], steps.append)
+    assert words(answers) == ["a", "print", "b"]
+    assert {pid for _, pid, _ in answers} != {os.getpid()}
+    assert steps == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("order", "error"),
+    [("abort", ModelDied), ("hang", ModelDied), ("kill", OutOfMemory), ("memory", OutOfMemory), ("bug", ModelDied)],
+)
+def test_the_one_culprit_is_found_and_left_out(house: House, order: str, error: type[CaptionerError]) -> None:
+    if sys.platform == "win32" and order == "kill":
+        pytest.skip("no SIGKILL")
+    tagger = remote(house)
+    answers = Local(1).batch(tagger.tag, ["a", "b", order, "c", "d"])
+    assert words(answers) == ["a", "b", error, "c", "d"]
+    assert "tagger" in str(answers[2]) or "memory" in str(answers[2])
+    assert words(tagger.tag(["again"])) == ["again"]
+
+
+def test_a_death_is_told_with_how_and_the_last_words(house: House) -> None:
+    tagger = remote(house)
+    with pytest.raises(ModelDied, match=r"the tagger: its process died \(exit status 1\): ZeroDivisionError: a bug in"):
+        tagger.tag(["bug"])
+    if sys.platform != "win32":
+        with pytest.raises(ModelDied, match=r"\(SIGABRT\)"):
+            tagger.tag(["abort"])
+    with pytest.raises(ModelDied, match=r"no sign of life for 2 s"):
+        tagger.tag(["hang"])
+
+
+def test_errors_of_a_recording_keep_their_kind(house: House) -> None:
+    with pytest.raises(Broken, match=r"broken\.wav"):
+        remote(house).tag(["a", "broken"])
+    assert house.starts == 1
+
+
+def test_batches_stay_smaller_once_memory_ran_out(house: House) -> None:
+    tagger = remote(house, room=3)
+    assert words(Local(1).batch(tagger.tag, list("abcdefgh"))) == list("abcdefgh")
+    assert tagger._most == 2
+    assert words(tagger.tag(list("abcdefgh"))) == list("abcdefgh"), "in parts, without an error"
+    assert house.starts == 1
+
+
+def test_one_item_that_takes_all_memory_does_not_make_later_batches_small(house: House) -> None:
+    tagger = remote(house)
+    assert words(Local(1).batch(tagger.tag, ["a", "b", "memory", "c"])) == ["a", "b", OutOfMemory, "c"]
+    assert tagger._most > 1000
+
+
+def test_a_device_that_does_not_work_is_left_for_the_next_and_told(house: House) -> None:
+    said: list[str] = []
+    ways = [
+        Way(MODULE, fragile.Options(device="cuda", refuses=("cuda",)), "the GPU"),
+        Way(MODULE, fragile.Options(device="cpu"), "the CPU"),
+    ]
+    tagger = Remote(house, "tagger", ways, said.append)
+    assert [device for _, _, device in tagger.tag(["a"])] == ["cpu"]
+    assert said == ["tagger: not on the GPU (no cuda today); goes on on the CPU"]
+    with pytest.raises(ModelError, match="no cuda today"):
+        Remote(house, "other", ways[:1], said.append)
+
+
+# --- several devices --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def houses() -> Iterator[list[House]]:
+    houses = [House(f"card {index}", patience=5.0) for index in range(2)]
+    yield houses
+    for house in houses:
+        house.close()
+
+
+def test_work_is_shared_and_comes_back_in_order(houses: list[House]) -> None:
+    fleet = Fleet([remote(house) for house in houses], [].append)
+    answers = fleet.tag(list("abcdefg"))
+    assert words(answers) == list("abcdefg")
+    assert len({pid for _, pid, _ in answers}) == 2
+
+
+def test_a_culprit_is_found_among_several_devices_and_strikes_none(houses: list[House]) -> None:
+    said: list[str] = []
+    fleet = Fleet([remote(house) for house in houses], said.append)
+    answers = Local(1).batch(fleet.tag, ["a", "b", "c", "abort", "d", "e"])
+    assert words(answers) == ["a", "b", "c", ModelDied, "d", "e"]
+    assert said == []
+
+
+def test_a_failing_card_leaves_the_run_alive_and_is_left_out(houses: list[House]) -> None:
+    said: list[str] = []
+    bad = remote(houses[0], room=0)
+    fleet = Fleet([bad, remote(houses[1])], said.append)
+    for _ in range(STRIKES + 1):
+        answers = fleet.tag(list("abcd"))
+        assert words(answers) == list("abcd")
+        assert len({pid for _, pid, _ in answers}) == 1
+    assert len(said) == 1
+    assert "the CPU failed 2 times and is left out" in said[0]
+
+
+@given(st.lists(st.floats(0.0, 1e4), max_size=30), st.integers(1, 8))
+def test_shares_hold_every_item_once_and_none_is_longer_than_it_must_be(lengths: list[float], devices: int) -> None:
+    own = shares(lengths, devices)
+    assert sorted(index for part in own for index in part) == list(range(len(lengths)))
+    loads = [sum(lengths[index] for index in part) for part in own]
+    assert max(loads) - min(loads) <= max(lengths, default=0.0) + 1e-6
+
+
+# --- where models live ------------------------------------------------------------------------------------------------
+
+
+def backend(**options: Any) -> Backend:
+    return Backend("tagger", "fragile", fragile, fragile.Options(**options))
+
+
+def test_on_a_cpu_models_are_in_this_process_unless_they_are_to_be_contained() -> None:
+    for contain, contained in (("auto", False), ("off", False), ("on", True)):
+        with Models(CPU, contain, threads=2, patience=5.0) as models:
+            ((_, pid, device),) = models.load(backend(), [].append).tag(["a"])
+            assert (pid != os.getpid(), device) == (contained, CPU)
+
+
+def test_every_gpu_has_a_process_and_a_single_gpu_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "count", lambda: 2)
+    with Models("auto", patience=5.0) as models:
+        answers = models.load(backend(), [].append).tag(list("abcd"))
+        assert {device for _, _, device in answers} == {"cuda:0", "cuda:1"}
+        assert len({pid for _, pid, _ in answers}) == 2
+        assert models.gpus == 2
+        said: list[str] = []
+        refusing = models.load(backend(refuses=("cuda:0",)), said.append).tag(list("abcd"))
+        assert {device for _, _, device in refusing} == {"cuda:1"}
+        assert said.pop() == "tagger fragile: not on cuda:0 (no cuda:0 today); goes on without"
+        neither = models.load(backend(refuses=("cuda:0", "cuda:1")), said.append).tag(list("abcd"))
+        assert {device for _, _, device in neither} == {CPU}
+        assert said == ["tagger fragile: not on cuda:0 (no cuda:0 today); goes on on cpu"]
+        own = models.load(backend(device=CPU), said.append).tag(list("abcd"))
+        assert {device for _, _, device in own} == {CPU}, "the backend's own option counts more"
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "count", lambda: 1)
+    assert devices_of("auto") == devices_of("cuda") == devices_of("cuda:0") == ["cuda:0"]
+    with pytest.raises(ModelError, match="there are 1 GPUs"):
+        devices_of("cuda:1")
+    monkeypatch.setattr(cuda, "count", lambda: 0)
+    assert devices_of("auto") == [CPU]
+    with pytest.raises(ModelError, match="give auto or cpu"):
+        devices_of("cuda")
+    with pytest.raises(SettingsError, match="'gpu'"):
+        devices_of("gpu")
+
+
+def test_models_of_one_core_are_shared_by_several_processes() -> None:
+    vad = Backend("vad", "fragile", fragile, fragile.Options())
+    with Models(CPU, "on", threads=4 * CORES_A_HOUSE, patience=5.0) as models:
+        model = models.load(vad, [].append)
+        assert isinstance(model, Fleet)
+        assert len({pid for _, pid, _ in model.tag(list("abcdefgh"))}) == 4
