@@ -194,11 +194,9 @@ class Settings(BaseModel):
         "auto", "Where models run: auto (every GPU there is, else the CPU), cpu, cuda, or some GPUs: cuda:0,cuda:1.",
         "machine",
     )  # fmt: skip
-    contain: Literal["auto", "on", "off"] = _setting(
-        "auto", "Run models in processes of their own, so that a crash costs one file: on, off, auto (where a GPU is "
-        "used).",
-        "machine", None,
-    )  # fmt: skip
+    contain: bool = _setting(
+        True, "Run models in processes of their own, so that a crash costs one file and not the run.", "machine", None
+    )
     patience: Annotated[float, Field(gt=0)] = _setting(
         900.0, "Seconds without any progress after which a model in a process of its own is taken to hang.", "machine",
         None,

@@ -164,16 +164,16 @@ def backend(**options: Any) -> Backend:
     return Backend("tagger", "fragile", fragile, fragile.Options(**options))
 
 
-def test_on_a_cpu_models_are_in_this_process_unless_they_are_to_be_contained() -> None:
-    for contain, contained in (("auto", False), ("off", False), ("on", True)):
+def test_models_are_in_this_process_unless_they_are_to_be_contained() -> None:
+    for contain in (False, True):
         with Models(CPU, contain, threads=2, patience=5.0) as models:
             ((_, pid, device),) = models.load(backend(), [].append).tag(["a"])
-            assert (pid != os.getpid(), device) == (contained, CPU)
+            assert (pid != os.getpid(), device) == (contain, CPU)
 
 
 def test_every_gpu_has_a_process_and_a_single_gpu_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "count", lambda: 2)
-    with Models("auto", patience=5.0) as models:
+    with Models("auto", True, patience=5.0) as models:
         answers = models.load(backend(), [].append).tag(list("abcd"))
         assert {device for _, _, device in answers} == {"cuda:0", "cuda:1"}
         assert len({pid for _, pid, _ in answers}) == 2
@@ -204,7 +204,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(monkeypatch: pytest.M
 
 def test_models_of_one_core_are_shared_by_several_processes() -> None:
     vad = Backend("vad", "fragile", fragile, fragile.Options())
-    with Models(CPU, "on", threads=4 * CORES_A_HOUSE, patience=5.0) as models:
+    with Models(CPU, True, threads=4 * CORES_A_HOUSE, patience=5.0) as models:
         model = models.load(vad, [].append)
         assert isinstance(model, Fleet)
         assert len({pid for _, pid, _ in model.tag(list("abcdefgh"))}) == 4

@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 CPU = "cpu"
 SINGLE = frozenset({"vad", "voice"})
 """Roles whose models use one core well and several badly."""
+REPLAYED = frozenset({"rttm", "ctm"})
+"""Backends that read a user's files: nothing native runs in them."""
 CORES_A_HOUSE = 2
 MOST_HOUSES = 12
 """Processes for the models of one core: each takes 150 to 300 MB."""
@@ -47,10 +49,10 @@ def devices_of(asked: str) -> list[str]:
 
 
 class Models:
-    """Loads backends. `contain`: on, off, or auto (in child processes where a GPU is used)."""
+    """Loads backends; `contain` puts them into child processes."""
 
     def __init__(
-        self, device: str = "auto", contain: str = "auto", threads: int = 0, patience: float = PATIENCE
+        self, device: str = "auto", contain: bool = False, threads: int = 0, patience: float = PATIENCE
     ) -> None:
         self._device = device
         self._contain = contain
@@ -61,8 +63,7 @@ class Models:
     def load(self, backend: Backend, say: Say) -> Any:
         """The model, or what stands in for it. Raises WeightsMissing, BackendMissing, ModelError, SettingsError."""
         devices = self._devices(backend)
-        contained = self._contain == "on" or (self._contain == "auto" and self._machine() != [CPU])
-        if not contained:
+        if not self._contain or backend.name in REPLAYED:
             return self._here(backend, devices[0], say)
         if devices == [CPU] and backend.role in SINGLE and self._threads >= 2 * CORES_A_HOUSE:
             return self._many(backend, say)
@@ -116,7 +117,7 @@ class Models:
         return Remote(self._house(device), f"{backend.role} {backend.name}", ways, say)
 
     def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
-        """One model on several GPUs; one that does not take it is left out, since a CPU would keep the others waiting."""
+        """One model on several GPUs; one that does not take it is left out: a CPU would keep the others waiting."""
         remotes, failed = [], []
         for device in devices:
             way = self._ways(backend, device)[0]
