@@ -3,7 +3,8 @@
     python bench/gpu_diarization.py --segmentation FILE [--device cuda] [--hours H] [--data FOLDER ...]
                                     [--only same,speed] [--tiny] [--json FILE]
 
---tiny is for trying it out without a GPU. FILE is segmentation-3.0's real checkpoint (see `pyannote_networks`). The pipeline is built as community-1 is: windows
+--tiny is for trying it out without a GPU. FILE is segmentation-3.0's real checkpoint (see `pyannote_networks`). The
+pipeline is built as community-1 is: windows
 of 10 s every second, WeSpeaker ResNet34, VBx. The weights of its ResNet34 are random and its PLDA is made up, for the
 true ones are gated: time and arithmetic are those of community-1, its speakers are not. Whether precision moves the
 diarization error is asked with CAM++'s real weights too.

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from captioner.models.protocols import Tagger
-from captioner.models.tagger import frontends, hub, omnivad
+from captioner.models.tagger import hub, omnivad, torch_frontends
 from captioner.models.tagger.listening import HEARS, LISTENING, AudioSetTagger
 from captioner.models.tagger.runtimes import AST_WINDOW
 from captioner.models.tagger.torched import open_classifier
 
 __all__ = ["HEARS", "VERSION", "Options", "fingerprint", "load"]
 
-VERSION = f"ast 1, {LISTENING}, {omnivad.VERSION}"
+VERSION = f"ast 2, {LISTENING}, {omnivad.VERSION}"
 DEFAULT = "MIT/ast-finetuned-audioset-10-10-0.4593"
 
 
@@ -41,6 +41,6 @@ def load(options: Options) -> Tagger:
         window=AST_WINDOW,
         batch=options.batch,
         device=options.device,
-        prepare=frontends.ast_fbank,
+        prepare=torch_frontends.ast_fbank,
     )
     return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))

