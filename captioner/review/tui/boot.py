@@ -7,9 +7,18 @@ terminal's queue, unechoed, until the screen reads them (`driver`); the alternat
 from __future__ import annotations
 
 import atexit
+import os
+import shutil
+import sqlite3
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+from captioner.review.tui.layout import Layout, digits_of, layout, top_of
+from captioner.review.tui.palette import Glyphs, chosen, glyphs, sgr
+from captioner.review.tui.rows import Piece, Row, clean, fit, row_pieces, width_of
+from captioner.review.tui.widgets.statusbar import between, number, title_bar
 
 ALTERNATE = "\x1b[?1049h"
 LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -38,3 +47,64 @@ class FirstPage:
             with suppress(termios.error):
                 termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, self.before)
         atexit.unregister(self.close)
+
+
+def _write(text: str) -> None:
+    data = memoryview(text.encode("utf-8", "replace"))
+    while data:
+        data = data[os.write(sys.__stdout__.fileno(), data) :]
+
+
+def first_page(out: Path, *, theme: str | None = None, ascii_only: bool = False) -> FirstPage | None:
+    """Paint the first page of the dataset's review. None where there is nothing to paint or no terminal to paint on."""
+    if sys.platform == "win32" or not all(stream.isatty() for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+        return None
+    width, height = shutil.get_terminal_size()
+    found = _read(out, height)
+    if found is None or width < 40 or height < 10:
+        return None
+    page = FirstPage()
+    atexit.register(page.close)
+    _quiet(page)
+    _write(ALTERNATE + "\x1b[?25l" + painted(found, out.resolve().name, width, height, chosen(theme), ascii_only=ascii_only))
+    page.painted = True
+    return page
+
+
+def _quiet(page: FirstPage) -> None:
+    """Keys are neither shown nor held back until a line is complete; those typed before this stay in the queue."""
+    import termios
+
+    number = sys.__stdin__.fileno()
+    with suppress(termios.error):
+        page.before = termios.tcgetattr(number)
+        ours = termios.tcgetattr(number)
+        ours[3] &= ~(termios.ECHO | termios.ICANON)
+        ours[0] &= ~termios.ICRNL
+        termios.tcsetattr(number, termios.TCSANOW, ours)
+
+
+def painted(page: Page, name: str, width: int, height: int, look: str, *, ascii_only: bool) -> str:
+    """The page as one text for a terminal: title, list, the frame of the clip, state. What the screen paints later."""
+    plan, sign = layout(width, height, opened=False), glyphs(ascii_only=ascii_only)
+    title = title_bar(name, page.query, page.done, page.total, None, width, sign)
+    head: list[Piece] = [(f" {number(page.total)} clips", "bar_soft")]
+    lines = [_line(title, width, look, "bar"), _line(head, plan.list_width, look, "bar_soft") + _rest(plan, look, sign, "bar")]
+    for place in range(plan.rows):
+        here = place == page.cursor
+        row = page.rows[place] if place < len(page.rows) else None
+        pieces = [] if row is None else row_pieces(row, plan.list_width, digits_of(page.total), sign, cursor=here)
+        lines.append(_line(pieces, plan.list_width, look, "text") + _rest(plan, look, sign, "text"))
+    lines += [_line([(" Browse ", "bar_accent")], width, look, "bar"), _line([], width, look, "text")]
+    return "".join(f"\x1b[{y};1H{line}" for y, line in enumerate(lines, 1)) + "\x1b[0m"
+
+
+def _rest(plan: Layout, look: str, sign: Glyphs, role: str) -> str:
+    if not plan.wide:
+        return ""
+    return sgr(look, "faint") + sign.rule + sgr(look, role) + " " * plan.detail_width
+
+
+def _line(pieces: list[Piece], width: int, look: str, fill: str) -> str:
+    used = sum(width_of(text) for text, _ in pieces)
+    return "".join(sgr(look, role) + text for text, role in pieces) + sgr(look, fill) + " " * (width - used)

@@ -24,6 +24,11 @@ class Look:
         self.ascii_only = ascii_only
         self.glyphs = glyphs(ascii_only=ascii_only)
 
+    @property
+    def plain(self) -> bool:
+        """Whether pictures are drawn with signs and not with colours."""
+        return self.ascii_only or self.name == "mono"
+
     def style(self, role: str) -> Style:
         return _style(self.name, role)
 
@@ -37,7 +42,10 @@ class Look:
             cells = len(text) if text.isascii() else cell_len(text)
             if cells > left:
                 text, cells = (fit(text, left), left) if text.isascii() else (set_cell_size(text, left), left)
-            segments.append(Segment(text, self.style(role)))
+            style = self.style(role)
+            if segments and segments[-1].style is style:
+                text = segments.pop().text + text
+            segments.append(Segment(text, style))
             left -= cells
         if left > 0:
             segments.append(Segment(" " * left, self.style(fill)))
@@ -65,7 +73,7 @@ class Look:
             variables={
                 "input-selection-background": self._hex("marked", back=True),
                 "block-cursor-foreground": back if self.name != "mono" else "ansi_default",
-                "editor-text": self._hex("editor"),
+                "ansi-background": back,
             },
         )
 

@@ -71,5 +71,10 @@ class Drawn:
 
     lines: tuple[Strip, ...]
     places: dict[int, tuple[int, int]] = field(default_factory=dict)
-    wave: tuple[int, int] = (0, 0)
-    """First line of the waveform and past its last."""
+    slow: frozenset[int] = frozenset()
+    """Lines that may wait until the cursor rests: sound, picture, and the caption (which says the fields again)."""
+
+    def held(self, before: Drawn) -> tuple[Strip, ...]:
+        """These lines, but with those that may wait as they were: a held key sends only what it moves."""
+        waiting = self.slow & before.slow if len(before.lines) == len(self.lines) else frozenset()
+        return tuple(before.lines[y] if y in waiting else line for y, line in enumerate(self.lines))

@@ -60,17 +60,18 @@ def draw_detail(
     *,
     diff: bool = False,
     trim: TrimView | None = None,
-    room: Room | None = None,
+    reserve: tuple[int, int] | None = None,
 ) -> Drawn:
-    """The whole pane. Cut where it is too small: the fields and findings stay, the sound's picture goes first."""
-    text, places = text_lines(clip, look, width, height, diff=diff)
-    given = room or room_for(len(text) + 2, height, has_picture=bool(media.picture))
+    """The whole pane; where it is small, pictures go first, then the sound's, and words last.
+
+    `reserve` is the number of a field whose place an editor takes, and how many lines of it.
+    """
+    text, places, slow = text_lines(clip, look, width, height, diff=diff, reserve=reserve)
+    given = room_for(len(text) + 2, height, has_picture=bool(media.picture))
     lines = [head_line(clip, look, width)]
     lines += [_centred(strip, look, width) for strip in media.picture[: given.picture]]
-    wave = (len(lines), len(lines))
     if given.wave:
         lines += sound_lines(clip, media, play, look, width, given.wave, trim)
-        wave = (wave[0], len(lines) - 2)
     shift = len(lines)
     lines += text
     foot = foot_line(clip, look, width)
@@ -78,7 +79,8 @@ def draw_detail(
         lines = lines[: height - 1]
     else:
         lines += [look.blank(width)] * (height - 1 - len(lines))
-    return Drawn((*lines, foot), {key: (first + shift, count) for key, (first, count) in places.items()}, wave)
+    waiting = frozenset((*range(1, shift), *(y + shift for y in slow)))
+    return Drawn((*lines, foot), {key: (first + shift, count) for key, (first, count) in places.items()}, waiting)
 
 
 def head_line(clip: ClipView, look: Look, width: int) -> Strip:
@@ -126,9 +128,9 @@ def sound_lines(
 
 
 def text_lines(
-    clip: ClipView, look: Look, width: int, height: int, *, diff: bool
-) -> tuple[list[Strip], dict[int, tuple[int, int]]]:
-    """Notices, what was heard, fields, the caption and findings; and where each field's text begins."""
+    clip: ClipView, look: Look, width: int, height: int, *, diff: bool, reserve: tuple[int, int] | None = None
+) -> tuple[list[Strip], dict[int, tuple[int, int]], range]:
+    """Notices, what was heard, fields, the caption and findings; where each field stands, and where the caption."""
     sign = look.glyphs
     most = 2 if height < 20 else 4 if height < 36 else 8
     room = max(width - LABEL - 1, 8)
@@ -137,32 +139,43 @@ def text_lines(
     for name, told in clip.notices:
         head = fit(f" {sign.warning} {name}", LABEL)
         lines += beside([(head, "warn")], wrap([(clean(told), "warn")], room, 2, sign.cut))
-    lines += beside(label("heard"), wrap(_heard(clip, look), room, most, sign.cut))
+    said = " ".join(word.text for word in clip.words)
+    if all(field.value != said for field in clip.fields):
+        lines += beside(label("heard"), wrap(_heard(clip, look), room, most, sign.cut))
     for number, field in enumerate(clip.fields):
         made = field_lines(field, width, most, sign, diff=diff)
+        if field.value == said and said:  # the words as they were heard: with the doubt about each
+            made = beside(label(field.name, field.key), wrap(_heard(clip, look, "text"), room, most, sign.cut))
+        if field.value == said or number == 0:  # the same place for what follows, whatever the clip's length
+            made += [[]] * (min(1 if height < 20 else 2 if height < 30 else 3, most) - len(made))
+        if reserve is not None and reserve[0] == number:  # the editor stands here
+            made = beside(label(field.name, field.key, edited=field.edited, sign=sign.status["edited"]), [[]] * reserve[1])
         places[number] = (len(lines), len(made))
         lines += made
     told = finding_lines(clip.findings, width, sign)
     caption = beside(label("caption"), wrap([(clean(clip.caption), "soft")], room, most + 2, sign.cut))
+    slow = range(0)
     if height >= 16:
+        caption += [[]] * ((0 if height < 30 else 4) - len(caption))
+        slow = range(len(lines), len(lines) + 1 + len(caption))
         lines += [[], *caption]
     if told:
         left = max(height - len(lines) - 2, 1)
         if len(told) > left:
             told = [*told[: left - 1], [(f" {sign.more} {len(told) - left + 1} more lines", "faint")]]
         lines += told
-    return [look.strip(line, width) for line in lines], places
+    return [look.strip(line, width) for line in lines], places, slow
 
 
-def _heard(clip: ClipView, look: Look) -> list[Piece]:
+def _heard(clip: ClipView, look: Look, role: str = "soft") -> list[Piece]:
     pieces: list[Piece] = []
     for word in clip.words:
         text = clean(word.text)
         if word.doubted:
             before, after = look.glyphs.doubt
-            pieces += [(before + text + after, "doubt"), (" ", "soft")]
+            pieces += [(before + text + after, "doubt"), (" ", role)]
         else:
-            pieces.append((text + " ", "soft"))
+            pieces.append((text + " ", role))
     return pieces or [(look.glyphs.dash, "faint")]
 
 

@@ -10,7 +10,7 @@ from captioner.review.tui.palette import Glyphs
 from captioner.review.tui.rows import Piece, clean, fit
 from captioner.review.tui.widgets.diff import word_diff
 
-LABEL = 13
+LABEL = 16
 """Cells in front of a field's text: its key and its name."""
 
 

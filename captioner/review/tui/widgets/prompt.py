@@ -66,15 +66,15 @@ class Prompt(Vertical):
         return tuple(self.editor(number).text for number in range(count))
 
     @property
-    def height(self) -> int:
+    def taken(self) -> int:
         """Lines that it takes of the screen; 0 while nothing is asked."""
         return 0 if self.question is None else 1 + len(self.question.labels) + self.question.lines
 
-    def arrange(self) -> None:
+    def lay_out(self) -> None:
         """Take the lines that the question needs; the screen lays itself out again."""
         self.display = self.question is not None
         if self.question is not None:
-            self.styles.height = self.height
+            self.styles.height = self.taken
             self.query_one("#row1").display = len(self.question.labels) > 1
 
     def begin(self, question: Question) -> None:
