@@ -73,6 +73,12 @@ class Media:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def __enter__(self) -> Media:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     # -- questions ---------------------------------------------------------------------------------------------------
 
     def look(self, piece: Piece, box: tuple[int, int], done: Done) -> None:

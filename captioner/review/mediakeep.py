@@ -54,7 +54,7 @@ class Keep:
         row = self._db.execute("SELECT peaks, bands, proof FROM looks WHERE key = ?", (key,)).fetchone()
         if row is None or row[0] is None:
             return None
-        return zlib.decompress(row[0]), _apart(zlib.decompress(row[1])), int(row[2])
+        return zlib.decompress(row[0]), _apart(zlib.decompress(row[1])), row[2]
 
     def seen(self, key: str) -> bytes | None:
         """JPEG of the three pictures."""

@@ -84,7 +84,8 @@ class Listener:
     def jump(self, piece: Piece) -> ClipSound | None:
         """The same, decoded from shortly before the cut: fast, and to be believed only if it can be proved.
 
-        None where the container cannot jump there.
+        AAC may fill bands with noise that depends on all that was decoded before; then these are other samples. None
+        where the container cannot jump there.
         """
         path = Path(self.recording.path)
         begin = piece.cut.start / piece.cut.rate - AROUND // CLIP_RATE - _LEAD

@@ -37,6 +37,7 @@ class Browser:
         self._listeners = Listeners()
         self._tab, self._commands = "", SimpleQueue[str | None]()
         self._enabled = self._denied = False
+        self._said = 0
         self._server = TabServer(self, ports)
 
     # -- what is asked -----------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class Browser:
             if self._tab:
                 self._say("elsewhere")
                 self._commands.put(None)
-            self._tab, self._commands = tab, commands
+            self._tab, self._commands, self._said = tab, commands, 0
             self._enabled = self._denied = False
             self._head = replace(self._head, playing=False)
             self._say("clip", **self._clip())
@@ -168,11 +169,18 @@ class Browser:
                 self.play()
             elif why == "stop":
                 self.stop()
-            elif message.get("turn") == self._turn and isinstance(position, int | float):
+            elif message.get("turn") == self._turn and isinstance(position, int | float) and self._later(message):
                 self._found(str(why), float(position))
         if why not in ("playing", "time"):
             self._listeners.tell()
         return None
+
+    def _later(self, message: dict[str, Any]) -> bool:
+        """Whether it was said after all that was heard: what a tab says may overtake itself on the way."""
+        said = message.get("said")
+        later = isinstance(said, int) and said > self._said
+        self._said = said if later and isinstance(said, int) else self._said
+        return later
 
     def _found(self, why: str, position: float) -> None:
         head = self._head

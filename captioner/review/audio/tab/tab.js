@@ -4,13 +4,13 @@ const film = at("film"), sound = at("sound");
 const tab = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 let clip = { number: 0, duration: 0 };
-let turn = 0, hasFilm = false, enabled = false;
+let turn = 0, said = 0, hasFilm = false, enabled = false;
 let now = null; // {element, base, start, end, loop}: what is being played, and the clip's time at the element's 0
 
 const say = (why, more = {}) =>
   fetch("told", {
     method: "POST", keepalive: true, headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ tab, turn, why, ...more }),
+    body: JSON.stringify({ tab, turn, said: ++said, why, ...more }),
   }).catch(() => {});
 
 const place = () => (now ? Math.max(now.start, Math.min(now.base + now.element.currentTime, now.end)) : 0);
@@ -44,10 +44,10 @@ function words(card) {
   at("title").textContent = card.title || card.id || "No clip yet";
   document.title = card.id ? `${card.id} - captioner` : "captioner: listening";
   at("fields").replaceChildren(...card.fields.flatMap(([label, text]) => {
-    const term = document.createElement("dt"), said = document.createElement("dd");
+    const term = document.createElement("dt"), words = document.createElement("dd");
     term.textContent = label;
-    said.textContent = text;
-    return [term, said];
+    words.textContent = text;
+    return [term, words];
   }));
   at("notes").hidden = !card.notes.length;
   at("findings").replaceChildren(...card.notes.map((text) => {
