@@ -5,7 +5,6 @@ It stands outside the store, so that the store can be thrown away and what a per
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from typing import Any
 import msgspec
 
 from captioner.errors import StoreError
+from captioner.jsonlines import append_line, read_lines
 from captioner.speech.people import Decision
 
 NAME = "speakers.jsonl"
 VERSION = 1
+HOLDS = "what you said of speakers"
 
 
 def read_journal(out: Path) -> list[Decision]:
@@ -25,8 +26,7 @@ def read_journal(out: Path) -> list[Decision]:
     Half a last line is what a crash left of a decision that was never confirmed, and is passed by.
     """
     path = out / NAME
-    whole, tail = _lines(path)
-    lines = whole + ([tail] if _is_json(tail) else [])
+    lines, _ = read_lines(path, HOLDS)
     return [_decision(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -36,38 +36,7 @@ def append_decision(out: Path, decision: Decision) -> None:
     plain: Mapping[str, Any] = {
         name: value for name, value in msgspec.to_builtins(decision).items() if value not in (None, "", (), [], {})
     }
-    line = msgspec.json.encode({"v": VERSION, **plain}) + b"\n"
-    _, tail = _lines(path)
-    try:
-        with path.open("ab") as file:
-            if tail and _is_json(tail):
-                line = b"\n" + line
-            elif tail:
-                file.truncate(file.tell() - len(tail))
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror}); nothing was changed") from error
-
-
-def _lines(path: Path) -> tuple[list[bytes], bytes]:
-    """The lines that have an end, and what stands behind the last of them."""
-    try:
-        *whole, tail = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return [], b""
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); it holds what you said of speakers") from error
-    return whole, tail
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        return False
-    return True
+    append_line(path, msgspec.json.encode({"v": VERSION, **plain}), HOLDS)
 
 
 def _decision(line: bytes, path: Path, number: int) -> Decision:

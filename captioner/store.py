@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from captioner.errors import StoreError
+from captioner.rowtable import SCHEMA as ROWS_SCHEMA
+from captioner.rowtable import Rows
 
 T = TypeVar("T")
 
@@ -110,20 +112,44 @@ class Store:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = self._take_lease(folder / "lease.sqlite")
+        lease = self._take_lease(folder / "lease.sqlite")
+        self._lock: sqlite3.Connection | None = lease
         try:
             self._db = sqlite3.connect(folder / "store.sqlite", isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
+            self._db.executescript(SCHEMA + ROWS_SCHEMA)
+            self.rows = Rows(self._db)
             found = self.meta("format")
             if found is None:
                 self.set_meta("format", str(FORMAT))
             elif found != str(FORMAT):
                 raise StoreError(f"{folder}: made by another version of captioner; build into another folder")
         except sqlite3.DatabaseError as error:
-            self._lock.close()
+            lease.close()
             raise StoreError(f"{folder / 'store.sqlite'}: {error}; delete {folder} and build again") from error
+
+    @classmethod
+    def reading(cls, folder: Path) -> Store:
+        """A store that somebody else may be writing: nothing can be put into it. Raises StoreError."""
+        store = cls.__new__(cls)
+        store.folder = folder
+        store._lock = None
+        path = (folder / "store.sqlite").absolute().as_uri()
+        for mode in ("?mode=ro", "?mode=ro&immutable=1"):  # the second: a read-only folder without the log's files
+            try:
+                store._db = sqlite3.connect(f"{path}{mode}", uri=True, isolation_level=None, check_same_thread=False)
+                store._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+                store.rows = Rows(store._db)
+                return store
+            except sqlite3.OperationalError as error:
+                fault = error
+        raise StoreError(f"{folder / 'store.sqlite'}: cannot be read ({fault}); `captioner build` makes it")
+
+    @property
+    def version(self) -> int:
+        """Changes whenever another process has written."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     @staticmethod
     def _take_lease(path: Path) -> sqlite3.Connection:
@@ -146,7 +172,8 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -202,6 +229,18 @@ class Store:
         rows = self._db.execute("SELECT id, recording, place, cut, draft, adopted FROM clips ORDER BY recording, place")
         return [ClipRow(*row) for row in rows]
 
+    def clips_of(self, recording: str) -> list[ClipRow]:
+        rows = self._db.execute(
+            "SELECT id, recording, place, cut, draft, adopted FROM clips WHERE recording = ? ORDER BY place",
+            (recording,),
+        )
+        return [ClipRow(*row) for row in rows]
+
+    def clip(self, id_: str) -> ClipRow | None:
+        query = "SELECT id, recording, place, cut, draft, adopted FROM clips WHERE id = ?"
+        row = self._db.execute(query, (id_,)).fetchone()
+        return None if row is None else ClipRow(*row)
+
     def replace_clips(self, recording: str, rows: Iterable[ClipRow]) -> None:
         """All clips of one recording at once: those that it no longer has go."""
         with self.transaction():
@@ -228,3 +267,23 @@ class Store:
     def unset_written(self, ids: Iterable[str]) -> None:
         with self.transaction():
             self._db.executemany("DELETE FROM written WHERE id = ?", [(clip,) for clip in ids])
+
+
+def peek(folder: Path) -> Iterator[tuple[ClipRow, WrittenRow]]:
+    """The clips that stand in `OUT/clips/`, read beside whoever is working on the dataset. Raises StoreError."""
+    place = folder / "store.sqlite"
+    try:
+        db = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
+        try:
+            rows = db.execute(
+                "SELECT clips.id, recording, place, cut, draft, adopted, key, media, size, mtime_ns, caption, repeated "
+                "FROM clips JOIN written ON clips.id = written.id ORDER BY clips.id"
+            )
+            for row in rows:
+                yield ClipRow(*row[:6]), WrittenRow(row[0], *row[6:])
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{place}: cannot be read ({error}); build again, or wait for the captioner at work"
+        ) from error

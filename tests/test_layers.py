@@ -10,14 +10,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
-errors times scripts measures types formats speech cuts captions settings media models store journal summary
+errors times scripts measures types formats speech cuts captions decisions settings media models jsonlines rowtable
+store journal reviewlog summary
 captionfiles templates_io tokenizing adopt backends stages identify drafting planning measuring identities judging
 describing writing turnfiles forecast pipeline rendering engine trainers checks review report progress run enrolment
 speakerlist speakercommands speakercli checkcli exporting exportcli fetchcli doctor doctorcli cli __main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 
-PURE = {"errors", "times", "scripts", "measures", "types", "formats", "speech", "cuts", "captions"}
+PURE = {"errors", "times", "scripts", "measures", "types", "formats", "speech", "cuts", "captions", "decisions"}
 FORBIDDEN = {
     "os", "pathlib", "io", "socket", "time", "datetime", "random", "subprocess", "sqlite3", "tempfile", "shutil",
     "urllib", "http", "av", "cv2", "onnxruntime", "ctranslate2", "faster_whisper", "torch", "pydub", "logging",
