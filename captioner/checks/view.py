@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from captioner.trainers._window import ClipFacts, Window
 
 if TYPE_CHECKING:
+    from captioner.checks.caches import Caches
     from captioner.checks.configs import TrainerConfig
     from captioner.trainers import Trainer
     from captioner.types import Word
@@ -253,6 +254,13 @@ class View:
         if self.config is not None and self.config.options is not None:
             return self.config.options
         return self.module.options_for([clip.facts for clip in self.playable])
+
+    @cached_property
+    def cached(self) -> Caches:
+        """What stands in the trainers' caches."""
+        from captioner.checks.caches import read_caches
+
+        return read_caches(self.caches)
 
     @cached_property
     def playable(self) -> tuple[ClipView, ...]:
