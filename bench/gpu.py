@@ -93,21 +93,21 @@ def _asr(kind: str, way: str, options: argparse.Namespace) -> Row:
         items = gpu_asr.hour(3600 * options.hours, given.waves)
         if way == "plain":
             return gpu_asr.run_plain_hour(given, items, 64)
-    return gpu_asr.run_ours(way, given, items)
+    return gpu_asr.run_ours(BACKENDS[way], given, items, **ENCODERS.get(way, {}))
 
 
 def _scale(way: str, count: int, options: argparse.Namespace) -> Row:
     import gpu_asr
 
     given = _given(options)
-    return gpu_asr.run_ours(way, given, gpu_asr.clips(count, given.waves))
+    return gpu_asr.run_ours(BACKENDS[way], given, gpu_asr.clips(count, given.waves), **ENCODERS.get(way, {}))
 
 
 def _profile(way: str, options: argparse.Namespace) -> Row:
     import gpu_asr
 
     contexts, batches = ((900, 3000), (16, 64)) if not options.tiny else ((900,), (2,))
-    return gpu_asr.profile(way, _given(options), contexts, batches)
+    return gpu_asr.profile(BACKENDS[way], _given(options), contexts, batches, **ENCODERS.get(way, {}))
 
 
 def _equality(options: argparse.Namespace) -> Row:
@@ -116,7 +116,12 @@ def _equality(options: argparse.Namespace) -> Row:
     return gpu_asr.equality(options.base, options.device, options.beam)
 
 
-WAYS = {"plain": "faster-whisper alone", "faster_whisper": "through CTranslate2", "whisper_torch": "whisper-torch"}
+WAYS = {
+    "plain": "faster-whisper alone", "ct2": "CTranslate2 alone", "faster_whisper": "through CTranslate2",
+    "whisper_torch": "whisper-torch",
+}  # fmt: skip
+BACKENDS = {"ct2": "faster_whisper", "faster_whisper": "faster_whisper", "whisper_torch": "whisper_torch"}
+ENCODERS = {"ct2": {"encoder": "ct2"}}
 ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
     "equality": {"Whisper base, real speech": _equality},
     "asr": {
@@ -124,10 +129,7 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
         for kind in ("clips", "hour")
         for way in WAYS
     },
-    "profile": {
-        f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options))
-        for way in ("faster_whisper", "whisper_torch")
-    },
+    "profile": {f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options)) for way in BACKENDS},
 }
 
 TODAY = {"clips": "90x", "hour": "771x"}

@@ -149,12 +149,14 @@ def run_plain_hour(given: Given, items: list[Any], batch: int) -> dict[str, Any]
     return {"took": took, "speed": length / took, "sound": length, "words": words}
 
 
-def profile(backend: str, given: Given, contexts: tuple[int, ...], batches: tuple[int, ...]) -> dict[str, Any]:
+def profile(
+    backend: str, given: Given, contexts: tuple[int, ...], batches: tuple[int, ...], **options: Any
+) -> dict[str, Any]:
     """Milliseconds a piece of each part, by context and batch: says where the time goes."""
     from captioner.models.asr.packing import Piece
     from captioner.times import Span
 
-    whisper = ours(backend, given)
+    whisper = ours(backend, given, **options)
     engine = whisper._engine
     found: dict[str, Any] = {}
     for context in contexts:
@@ -163,7 +165,7 @@ def profile(backend: str, given: Given, contexts: tuple[int, ...], batches: tupl
         for batch in batches:
             own = [Piece(i, Span(0.0, length), (Span(0.0, length),)) for i in range(batch)]
             row: dict[str, float] = {}
-            for turn in range(2):
+            for _ in range(2):
                 row = _parts(engine, [sound] * batch, own, context)
             found[f"{context}x{batch}"] = row
     return found
@@ -189,7 +191,7 @@ def _parts(engine: Any, sounds: list[np.ndarray], own: list[Any], context: int) 
     states = timed("encode", lambda: engine.encode(sounds, context))
     timed("detect", lambda: engine.detect(states))
     tokenizer = engine.tokenizer("en")
-    request = engine._request(tokenizer, context, 0)
+    request = engine._request(tokenizer, [context] * len(states))
     guesses = timed("generate", lambda: engine.generate(states, request))
     tokens = [[token for token in guess.sequences_ids[0] if token < tokenizer.eot] for guess in guesses]
     frames = [min(context, round(piece.heard.duration * 100)) for piece in own]

@@ -27,6 +27,7 @@ def made_whisper(folder: Path, base: Path, shape: dict[str, int]) -> Path:
     last = shape["decoder"] - 1
     config["alignment_heads"] = [[layer, head] for layer in (last // 2, last) for head in range(min(3, shape["heads"]))]
     (folder / "config.json").write_text(json.dumps(config))
+    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": shape["bands"]}))
     words = len(json.loads((base / "vocabulary.json").read_text()))
     chance = np.random.default_rng(1)
     # One pool of noise, read from different places: made as fast as it is written.

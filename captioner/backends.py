@@ -15,8 +15,8 @@ from captioner.models.tagger.choice import best as best_tagger
 from captioner.settings import Settings
 
 NOT_RESULTS = frozenset(
-    {"threads", "device", "batch", "batch_size", "timeout", "retries", "backoff", "concurrency", "key_variable"}
-    | {"price_in", "price_out", "max_cost"}
+    {"threads", "device", "encoder", "batch", "batch_size", "timeout", "retries", "backoff", "concurrency"}
+    | {"key_variable", "price_in", "price_out", "max_cost"}
 )
 """Options that change how fast an answer comes, and at what price, not the answer."""
 

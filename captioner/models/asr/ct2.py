@@ -20,11 +20,13 @@ MEDIAN = 7
 """Alignment frames over which attention is smoothed; Whisper's own."""
 
 
-class _Batch:
+class Batch:
     """What the encoder made of several pieces, where it made it: copied off a GPU only if the batch is taken apart."""
 
-    def __init__(self, storage: Any) -> None:
+    def __init__(self, storage: Any, owner: Any = None) -> None:
         self.storage = storage
+        self.owner = owner
+        """Whoever's memory the storage only looks at."""
         self.shape = tuple(storage.shape)
         self._rows: NDArray[np.float32] | None = None
 
@@ -42,7 +44,7 @@ class _Batch:
 class State:
     """float32 or float16 (frames / 2, width): one piece's row of a batch."""
 
-    batch: _Batch
+    batch: Batch
     row: int
 
 
@@ -51,8 +53,12 @@ class CT2(Engine):
 
     def __init__(self, model: Any, manner: Manner, *, on_gpu: bool = False) -> None:
         super().__init__(model.hf_tokenizer, bool(model.model.is_multilingual), manner)
+        from faster_whisper.feature_extractor import FeatureExtractor
+
         self._model = model
         self._on_gpu = on_gpu
+        # By the network itself: a folder without preprocessor_config.json would get features of 80 bands.
+        model.feature_extractor = FeatureExtractor(feature_size=int(model.model.n_mels))
 
     def length(self, state: State) -> int:
         return int(state.batch.shape[1]) * 2
@@ -69,7 +75,7 @@ class CT2(Engine):
             row[:, :length] = spectrogram[:, :length]
         with memory_watched(f"encoding {len(sounds)} pieces"):
             states = self._model.model.encode(ctranslate2.StorageView.from_array(features), to_cpu=not self._on_gpu)
-        batch = _Batch(states)
+        batch = Batch(states)
         return [State(batch, row) for row in range(len(sounds))]
 
     def detect(self, states: Sequence[State]) -> list[dict[str, float]]:
@@ -86,7 +92,7 @@ class CT2(Engine):
                     [list(request.prompt)] * len(states),
                     beam_size=request.beam_size,
                     num_hypotheses=request.beam_size,
-                    max_length=request.most,
+                    max_length=len(request.prompt) + max(request.rooms),
                     return_scores=True,
                     return_no_speech_prob=True,
                     suppress_blank=True,

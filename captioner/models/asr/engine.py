@@ -44,11 +44,11 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a runtime is to generate, the same for every piece of a batch."""
+    """What a runtime is to generate for the pieces of a batch."""
 
     prompt: tuple[int, ...]
-    most: int
-    """Tokens in all, the prompt among them."""
+    rooms: tuple[int, ...]
+    """Most tokens of each piece, the prompt not among them."""
     beam_size: int
     suppressed: tuple[int, ...]
     end: int
@@ -85,7 +85,10 @@ class Aligned:
 
 
 class Engine:
-    """`generate` and `align` are the runtime's; all states of a call have one context."""
+    """`generate` and `align` are the runtime's; all states of a call have one context unless the runtime `mixes`."""
+
+    mixes = False
+    """Whether states of several contexts may be decoded together."""
 
     def __init__(self, tokenizer: Any, multilingual: bool, manner: Manner) -> None:
         self._source = tokenizer
@@ -116,30 +119,34 @@ class Engine:
     def decode(
         self, states: Sequence[Any], own: Sequence[Piece], language: str, *, no_repeat: int = 0
     ) -> list[Hearing]:
-        """What is said in each piece: temperature 0, no timestamp tokens; all states of one length."""
+        """What is said in each piece: temperature 0, no timestamp tokens."""
         tokenizer = self.tokenizer(language)
-        length = self.length(states[0])
-        request = self._request(tokenizer, length, no_repeat)
+        lengths = [self.length(state) for state in states]
+        request = self._request(tokenizer, lengths, no_repeat)
         guesses = self.generate(states, request)
         tokens = [[token for token in guess.sequences_ids[0] if token < tokenizer.eot] for guess in guesses]
-        frames = [min(length, max(2, math.ceil(piece.heard.duration / FRAME))) for piece in own]
+        frames = [
+            min(length, max(2, math.ceil(piece.heard.duration / FRAME)))
+            for piece, length in zip(own, lengths, strict=True)
+        ]
         aligned = self.align(states, tokenizer.sot_sequence, tokens, frames, request)
-        room = request.most - len(request.prompt)
         return [
             _hearing(raw_words(tokenizer, ids, where), guess, piece, language, tokenizer, room)
-            for ids, where, guess, piece in zip(tokens, aligned, guesses, own, strict=True)
+            for ids, where, guess, piece, room in zip(tokens, aligned, guesses, own, request.rooms, strict=True)
         ]
 
-    def _request(self, tokenizer: Any, length: int, no_repeat: int) -> Request:
-        manner = self._manner
+    def _request(self, tokenizer: Any, lengths: Sequence[int], no_repeat: int = 0) -> Request:
+        forced = self._manner.forced
         prompt = self._prompt(tokenizer)
-        suppressed, seconds = _suppressed(tokenizer), length * FRAME
-        room = math.ceil(seconds) * TOKENS_A_SECOND
-        if manner.forced is not None:
-            suppressed, room = [*suppressed, tokenizer.eot], max(1, round(seconds * manner.forced))
+        suppressed = _suppressed(tokenizer) + ([] if forced is None else [tokenizer.eot])
+        rooms = [
+            math.ceil(length * FRAME) * TOKENS_A_SECOND if forced is None else max(1, round(length * FRAME * forced))
+            for length in lengths
+        ]
         return Request(
-            tuple(prompt), min(MAX_LENGTH, len(prompt) + room), manner.beam_size, tuple(suppressed), tokenizer.eot,
-            tokenizer.sot, tokenizer.no_speech or tokenizer.no_timestamps - 1, tokenizer.encode(" ")[0], no_repeat,
+            tuple(prompt), tuple(min(MAX_LENGTH - len(prompt), room) for room in rooms), self._manner.beam_size,
+            tuple(suppressed), tokenizer.eot, tokenizer.sot, tokenizer.no_speech or tokenizer.no_timestamps - 1,
+            tokenizer.encode(" ")[0], no_repeat,
         )  # fmt: skip
 
     def _prompt(self, tokenizer: Any) -> list[int]:

@@ -7,9 +7,11 @@ what batching leaves out of Whisper's own loop is put back by `guards`: a piece 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from captioner.errors import ModelError, SettingsError
+from captioner.errors import BackendMissing, ModelError, SettingsError
 from captioner.models import cuda
 from captioner.models.asr import weights
 from captioner.models.asr.ct2 import CT2
@@ -36,6 +38,9 @@ class Options:
     """CPU threads; 0 for one a core."""
     batch_size: int = 0
     """Most pieces decoded at once; 0 for what the processor takes. Halved by itself where memory runs out."""
+    encoder: str = "auto"
+    """What encodes: ct2, torch (several times as fast on a GPU), or auto: torch where it is installed and a GPU is
+    used. The decoder is CTranslate2's in any case."""
     language: str | None = None
     """ISO 639-1 of every recording that does not come with its own; None to detect it for each."""
     hotwords: tuple[str, ...] = ()
@@ -63,9 +68,28 @@ def load(options: Options) -> Transcriber:
         kind = "int8" if device == "cpu" else "float16"
     model = _open(str(folder), device, index, kind, options.threads, amounts.lanes)
     manner = Manner(options.beam_size, options.hotwords, options.verbatim)
-    engine = CT2(model, manner, on_gpu=device == "cuda")
+    engine = _engine(model, manner, folder, options.encoder, device, index)
     check_language(options.language, engine)
     return Whisper(engine, options, amounts)
+
+
+def _engine(model: Any, manner: Manner, folder: Path, encoder: str, device: str, index: int) -> CT2:
+    """Raises BackendMissing where torch is asked for and not there."""
+    if encoder not in ("auto", "ct2", "torch"):
+        raise SettingsError(f"asr_options: encoder = {encoder!r}: give auto, ct2 or torch")
+    with_torch = encoder == "torch" or (encoder == "auto" and device == "cuda" and find_spec("torch") is not None)
+    if with_torch:
+        try:
+            import torch
+        except ImportError as error:
+            raise BackendMissing(f"asr_options: encoder: torch: {error}; pip install 'captioner[gpu]'") from error
+        if device == "cpu" or torch.cuda.device_count() > index:
+            from captioner.models.asr.hybrid import Hybrid
+
+            return Hybrid(
+                model, manner, folder, torch.device(device, index) if device == "cuda" else torch.device("cpu")
+            )
+    return CT2(model, manner, on_gpu=device == "cuda")
 
 
 def device_of(asked: str) -> tuple[str, int]:

@@ -34,6 +34,8 @@ class State:
 class Torched(Engine):
     """One device's Whisper. The device does one thing at a time; other threads make words of the last meanwhile."""
 
+    mixes = True
+
     def __init__(self, net: Net, mel: LogMel, tokenizer: Any, multilingual: bool, manner: Manner) -> None:
         super().__init__(tokenizer, multilingual, manner)
         self._net = net
@@ -57,21 +59,21 @@ class Torched(Engine):
     def detect(self, states: Sequence[State]) -> list[dict[str, float]]:
         start = self.tokenizer("en").sot
         with memory_watched(f"detecting the language of {len(states)} pieces"), self._lock:
-            found = self._search.detect(_together(states), start, [mark for _, mark in self._marks])
+            found = self._search.detect(*_together(states), start, [mark for _, mark in self._marks])
         return [
             {code: float(share) for (code, _), share in zip(self._marks, row, strict=True)} for row in found.tolist()
         ]
 
     def generate(self, states: Sequence[State], request: Request) -> list[Guess]:
         with memory_watched(f"decoding {len(states)} pieces"), self._lock:
-            return self._search(_together(states), request)
+            return self._search(*_together(states), request)
 
     def align(self, states: Sequence[State], start: Sequence[int], tokens: Sequence[list[int]], frames: Sequence[int],
               request: Request) -> list[Aligned]:  # fmt: skip
         halves = [max(1, frame // 2) for frame in frames]
         marks = (request.prompt[-1], request.end)
         with memory_watched(f"aligning {len(states)} pieces"), self._lock:
-            skewed, sure = whispertimes.attended(self._net, _together(states), start, marks, tokens, halves)
+            skewed, sure = whispertimes.attended(self._net, *_together(states), start, marks, tokens, halves)
         return whispertimes.aligned(skewed, sure, tokens, halves)
 
     def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
@@ -81,12 +83,20 @@ class Torched(Engine):
         return hearing
 
 
-def _together(states: Sequence[State]) -> Any:
-    """The batch itself where the states are all of it, in order; else its rows put together anew."""
+def _together(states: Sequence[State]) -> tuple[Any, Any]:
+    """(rows, places, width) and the places of each row that count, None for all; shorter ones are filled up.
+
+    The batch itself where the states are all of it, in order.
+    """
     import torch
 
     first = states[0].batch
     if len(states) == len(first) and all(s.batch is first and s.row == row for row, s in enumerate(states)):
-        return first
+        return first, None
+    places = [state.batch.shape[1] for state in states]
     with torch.inference_mode():
-        return torch.stack([state.batch[state.row] for state in states])
+        whole = first.new_zeros((len(states), max(places), first.shape[2]))
+        for row, (state, count) in enumerate(zip(states, places, strict=True)):
+            whole[row, :count] = state.batch[state.row]
+        own = None if min(places) == max(places) else torch.tensor(places, device=first.device)
+    return whole, own

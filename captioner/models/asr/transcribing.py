@@ -35,7 +35,8 @@ States = Any
 
 
 class Ear(Protocol):
-    """A loaded model, piece by piece; no policy lives in it. May be called from several threads at once."""
+    """A loaded model, piece by piece; no policy lives in it. May be called from several threads at once. One that
+    `mixes` decodes states of several contexts together."""
 
     @property
     def multilingual(self) -> bool: ...
@@ -139,7 +140,7 @@ class Whisper:
         for language in sorted({courses[piece.recording].language or "" for piece in held}):
             own = [piece for piece in held if courses[piece.recording].language == language]
             hearings: dict[Piece, Hearing] = {}
-            for group in self._grouped(own):
+            for group in self._decoded_together(own):
                 heard = self._decode([states.pop(piece) for piece in group], group, language)
                 hearings.update(zip(group, heard, strict=True))
                 if self._second:
@@ -181,6 +182,19 @@ class Whisper:
 
     def _grouped(self, own: Sequence[Piece]) -> list[list[Piece]]:
         return self._batches((packing.piece_context(piece), piece) for piece in own)
+
+    def _decoded_together(self, own: Sequence[Piece]) -> list[list[Piece]]:
+        if not getattr(self._engine, "mixes", False):
+            return self._grouped(own)
+        # Nearly one length together: what is shorter than the longest waits for it.
+        by_length = sorted(own, key=packing.piece_context)
+        groups: list[list[Piece]] = []
+        for piece in by_length:
+            room = self._room.most // packing.piece_context(piece)
+            if not groups or len(groups[-1]) >= min(self._amounts.pieces, max(1, room)):
+                groups.append([])
+            groups[-1].append(piece)
+        return groups
 
     def _encode(self, courses: Sequence[Course], held: Sequence[Piece]) -> dict[Piece, States]:
         states: dict[Piece, States] = {}

@@ -18,8 +18,13 @@ from captioner.models.protocols import Transcriber
 VERSION = "whisper-torch 1 contexts 5"
 
 GPU_COMMAND = "pip install 'captioner[gpu]'"
-ON_GPU = Amounts(pieces=192, frames=192_000, held=192_000, lanes=2)
-"""64 full windows at a time; while the device is at one batch, words are made of the one before."""
+LANES = 3
+"""While the device is at one batch, words are made of those before."""
+SHARE = 0.3
+"""Of the GPU's free memory that one batch may take."""
+MOST = 384_000
+"""Frames of context in one call: past 128 full windows nothing gets faster."""
+PIECES = 384
 TRANSFORMERS = {"turbo": "openai/whisper-large-v3-turbo", "large": "openai/whisper-large-v3"}
 """Names that faster-whisper has for models that are called otherwise on the hub."""
 
@@ -71,10 +76,21 @@ def load(options: Options) -> Transcriber:
     multilingual = net.vocabulary >= 51865
     engine = Torched(net, LogMel(filters, device), tokenizer, multilingual, manner)
     check_language(options.language, engine)
-    amounts = ON_GPU if device.type == "cuda" else ON_CPU
+    amounts = _on_gpu(net) if device.type == "cuda" else ON_CPU
     if options.batch_size:
         amounts = replace(amounts, pieces=options.batch_size)
     return Whisper(engine, options, amounts)
+
+
+def _on_gpu(net: Any) -> Amounts:
+    """As much at a time as the GPU's free memory holds."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(net.device)
+    # Bytes a frame: what the decoder keeps of the sound, and what the encoder has in hand at once.
+    each = 2 * net.width * (net.decoder_layers + 8)
+    frames = int(min(MOST, max(3000, SHARE * free / each)))
+    return Amounts(pieces=PIECES, frames=frames, held=frames, lanes=LANES)
 
 
 def torch_device(asked: str) -> Any:

@@ -84,12 +84,26 @@ class Net:
         """Keys and values of the encoder's states for one layer: (2, rows, heads, places, depth)."""
         return self._parted(self._linear(states, f"decoder/layer_{layer}/attention/linear_1"), 2)
 
-    def decode(self, tokens: Any, place: Any, keep: Any, crosses: Any, mask: Any, seen: Any = None) -> Any:
+    def heard(self, places: int, own: Any) -> Any:
+        """What each row may hear of `places`: 0 or minus infinity, (rows, 1, 1, places); None where it may hear all."""
+        import torch
+
+        if own is None:
+            return None
+        outside = torch.arange(places, device=self.device)[None, :] >= own[:, None]
+        return torch.zeros(outside.shape, dtype=self.kind, device=self.device).masked_fill(outside, -torch.inf)[
+            :, None, None
+        ]
+
+    def decode(
+        self, tokens: Any, place: Any, keep: Any, crosses: Any, mask: Any, heard: Any = None, seen: Any = None
+    ) -> Any:
         """One pass over `tokens` (rows, n), which stand at `place` (n,): hidden states (rows, n, width).
 
         `keep(layer, keys, values)` puts the new keys and values (rows, heads, n, depth) away and gives all there are;
         `mask` says which of those each place may see. `crosses(layer)` are the keys and values of the sound, for as
-        many rows or for every k-th. `seen(layer, queries, keys)` is called with the attention to the sound.
+        many rows or for every k-th, and `heard` says which of them a row may hear. `seen(layer, queries, keys)` is
+        called with the attention to the sound.
         """
         import torch.nn.functional as f
 
@@ -106,7 +120,8 @@ class Net:
             (q,) = self._parted(inner.view(len(keys), -1, self.width), 1)
             if seen is not None:
                 seen(layer, q, keys)
-            attended = self._joined(f.scaled_dot_product_attention(q, keys, values)).view(rows, count, self.width)
+            attended = f.scaled_dot_product_attention(q, keys, values, attn_mask=heard)
+            attended = self._joined(attended).view(rows, count, self.width)
             x = x + self._linear(attended, f"{name}/attention/linear_2")
             x = self._feed(x, f"{name}/ffn")
         return self._norm(x, "decoder/layer_norm")

@@ -8,6 +8,7 @@ step is recorded once for its sizes as a CUDA graph and replayed, since Python i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from captioner.models.asr.engine import Guess, Request
@@ -19,6 +20,10 @@ LOOK = 8
 """Steps between two looks at whether all pieces are done: a look waits for the device."""
 GRAPHS = 64
 """Recorded steps that are kept."""
+ROWS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
+"""Batches are filled up to one of these sizes, and places to a multiple of `PLACES`: recording a step takes as long as
+thirty steps, so few sizes must do."""
+PLACES = 256
 
 
 class Search:
@@ -30,16 +35,35 @@ class Search:
         self._net = net
         self._memory: dict[str, Any] = {}
         self._graphs: dict[tuple[Any, ...], Any] = {}
-        self._pool = torch.cuda.graph_pool_handle() if net.device.type == "cuda" else None
+        self.recorded = net.device.type == "cuda"
+        self._pool = torch.cuda.graph_pool_handle() if self.recorded else None
+        self._flag = torch.zeros(1, dtype=torch.bool, pin_memory=True) if self.recorded else None
+        self._event: Any = None
 
-    def __call__(self, states: Any, request: Request) -> list[Guess]:
-        """`states`: (rows, places, width)."""
+    def __call__(self, states: Any, own: Any, request: Request) -> list[Guess]:
+        """`states`: (rows, places, width), of which each row's first `own` places count, None for all."""
         import torch
 
         with torch.inference_mode():
-            return _Run(self, states, request).guesses()
+            self._event = None
+            return _Run(self, states, own, request).guesses()
 
-    def detect(self, states: Any, start: int, languages: Sequence[int]) -> Any:
+    def seen(self, ended: Any) -> bool:
+        """Whether all had ended at the last look, so that the device has steps to do while this one is looked at."""
+        import torch
+
+        if self._flag is None:
+            return bool(ended.all())
+        event, self._event = self._event, torch.cuda.Event()
+        if event is not None:
+            event.synchronize()
+            if bool(self._flag.item()):
+                return True
+        self._flag.copy_(ended.all(), non_blocking=True)
+        self._event.record()
+        return False
+
+    def detect(self, states: Any, own: Any, start: int, languages: Sequence[int]) -> Any:
         """Probability of each of the languages' marks after the start mark: float32 (rows, languages), on the CPU."""
         import torch
 
@@ -48,7 +72,8 @@ class Search:
             crosses = [net.cross(states, layer) for layer in range(net.decoder_layers)]
             tokens = torch.full((len(states), 1), start, device=net.device)
             place = torch.zeros(1, dtype=torch.long, device=net.device)
-            hidden = net.decode(tokens, place, lambda _, k, v: (k, v), lambda layer: crosses[layer], None)
+            hidden = net.decode(tokens, place, lambda _, k, v: (k, v), lambda layer: crosses[layer], None,
+                                net.heard(states.shape[1], own))  # fmt: skip
             marks = torch.tensor(list(languages), device=net.device)
             return net.scores(hidden[:, 0])[:, marks].softmax(-1).cpu()
 
@@ -73,10 +98,14 @@ class Search:
         """The step, recorded when it comes for the first time in these sizes."""
         import torch
 
+        if self._pool is None:
+            step()
+            return
         graph = self._graphs.get(key)
         if graph is None:
             if len(self._graphs) >= GRAPHS:
                 self._graphs.clear()
+                self._pool = torch.cuda.graph_pool_handle()  # the old one goes with its last graph
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 step()
@@ -87,6 +116,9 @@ class Search:
 class _Run:
     """One batch. Tensors have a row a piece, and a column a beam where there are beams."""
 
+    sound: Any
+    """Keys and values of what is heard, a layer."""
+    heard: Any
     tokens: Any
     """(rows, beams): said last."""
     totals: Any
@@ -104,23 +136,26 @@ class _Run:
     banned: Any
     """(vocabulary,): 0, or minus infinity for what is never said."""
 
-    def __init__(self, search: Search, states: Any, request: Request) -> None:
+    def __init__(self, search: Search, states: Any, own: Any, request: Request) -> None:
         import torch
 
         self.search, self.net, self.request = search, search._net, request
-        self.rows, self.places, _ = states.shape
+        self.recorded = search.recorded and not request.no_repeat
+        self.asked, self.places, _ = states.shape
+        self.rows = self.asked
+        if self.recorded:
+            self.rows = next((rows for rows in ROWS if rows >= self.asked), self.asked)
+            self.places = -(-self.places // PLACES) * PLACES
         self.beams = request.beam_size
         self.prompt = len(request.prompt)
-        self.steps = request.most - self.prompt
+        self.steps = max(request.rooms)
         net, whole = self.net, torch.long
-        reserve = request.most
+        reserve = -(-self.steps // STRETCH) * STRETCH
         self.depth = net.width // net.heads
-        self.sound = search.memory(
-            "sound", (net.decoder_layers, 2, self.rows, net.heads, self.places, self.depth), net.kind
-        )
-        self._caches: Any = None
         guesses = 2 * self.beams + 1  # the last takes what is not kept
         shapes = {
+            "sound": ((net.decoder_layers, 2, self.rows, net.heads, self.places, self.depth), net.kind),
+            "heard": ((self.rows, 1, 1, self.places), net.kind),
             "tokens": ((self.rows, self.beams), whole),
             "totals": ((self.rows, self.beams), torch.float32),
             "said": ((self.rows, self.beams, reserve), whole),
@@ -129,25 +164,34 @@ class _Run:
             "marks": ((self.rows, guesses), torch.float32),
             "count": ((self.rows,), whole),
             "step": ((1,), whole),
-            "last": ((1,), whole),
+            "last": ((self.rows, 1), whole),
             "banned": ((net.vocabulary,), torch.float32),
         }
         for name, (shape, kind) in shapes.items():
             setattr(self, name, search.memory(name, shape, kind))
-        self._fixed = (self.sound, *(getattr(self, name) for name in shapes))
-        self._fill(states)
+        self._fixed = tuple(getattr(self, name) for name in shapes)
+        self._caches: Any = None
+        self._fill(states, own)
 
-    def _fill(self, states: Any) -> None:
+    def _fill(self, states: Any, own: Any) -> None:
         import torch
 
         self.banned.zero_()
         self.banned[torch.tensor(self.request.suppressed, device=self.net.device, dtype=torch.long)] = -torch.inf
-        for name in ("count", "step", "said", "finished", "lengths"):
-            getattr(self, name).zero_()
+        for name in ("count", "step", "said", "finished", "lengths", "last"):
+            getattr(self, name).zero_()  # a row that is there to fill up ends with its first token
         self.marks.fill_(-torch.inf)
-        self.last.fill_(self.steps - 1)
+        rooms = torch.tensor(self.request.rooms, device=self.net.device)
+        self.last[: self.asked, 0] = rooms - 1
+        places = states.shape[1]
+        count = torch.full((self.rows,), places, device=self.net.device)
+        if own is not None:
+            count[: self.asked] = own
+        self.heard.copy_(self.net.heard(self.places, count))
+        if own is None and not self.recorded:
+            self.heard = None
         for layer in range(self.net.decoder_layers):
-            self.sound[layer].copy_(self.net.cross(states, layer))
+            self.sound[layer, :, : self.asked, :, :places].copy_(self.net.cross(states, layer))
 
     # -- the prompt --------------------------------------------------------------------------------------------------
 
@@ -164,7 +208,7 @@ class _Run:
         prompt = torch.tensor([request.prompt] * self.rows, device=net.device)
         place = torch.arange(self.prompt, device=net.device)
         mask = place[:, None] >= place[None, :]
-        hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask)
+        hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask, self.heard)
         start = request.prompt.index(request.start)
         silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence].cpu()
         scores = net.scores(hidden[:, -1]) + self.banned
@@ -204,18 +248,17 @@ class _Run:
 
     def _stretch(self, done: int, until: int) -> bool:
         """Steps `done` to `until`; whether all pieces came to their end."""
-        # A look at the past tokens needs their number, which a recorded step does not know.
-        recorded = self.search._pool is not None and not self.request.no_repeat
         used = (*self._fixed, self._caches, self.mask)
         key = (self.beams, self.prompt, self.request.end, *((part.shape, part.data_ptr()) for part in used))
         for number in range(done, until):
-            if recorded:
+            if self.recorded:
+                # A look at the past tokens needs their number, which a recorded step does not know.
                 self.search.replay(key, lambda: self._step(0))
             else:
                 self._step(number)
-            if (number % LOOK == 0 or number == until - 1) and bool((self.count >= self.beams).all()):
+            if number % LOOK == 0 and self.search.seen(self.count >= self.beams):
                 return True
-        return False
+        return bool((self.count >= self.beams).all())
 
     # -- one step ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +275,9 @@ class _Run:
             past[1].index_copy_(2, place, values)
             return past[0], past[1]
 
-        hidden = net.decode(self.tokens.view(-1, 1), place, keep, lambda layer: self.sound[layer], self.mask[None, :])
+        hidden = net.decode(
+            self.tokens.view(-1, 1), place, keep, lambda layer: self.sound[layer], self.mask[None, :], self.heard
+        )
         scores = net.scores(hidden[:, 0]) + self.banned
         if self.request.no_repeat:
             self._forbid_repeats(scores, said)
@@ -289,7 +334,7 @@ class _Run:
         longest = max(1, int(lengths.max()))
         rows = zip(said[..., :longest].cpu(), lengths, marks.cpu(), self.count.cpu(), silence, strict=True)
         found = []
-        for texts, own, scores, count, unsaid in rows:
+        for texts, own, scores, count, unsaid in islice(rows, self.asked):
             kept = range(min(int(count), self.beams))
             found.append(
                 Guess([texts[i, : own[i]].tolist() for i in kept], [float(scores[i]) for i in kept], float(unsaid))

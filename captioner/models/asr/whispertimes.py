@@ -21,12 +21,13 @@ _SIDE = MEDIAN // 2
 
 
 def attended(
-    net: Net, states: Any, start: Sequence[int], marks: tuple[int, int], tokens: Sequence[Sequence[int]],
+    net: Net, states: Any, own: Any, start: Sequence[int], marks: tuple[int, int], tokens: Sequence[Sequence[int]],
     frames: Sequence[int],
 ) -> tuple[Any, Any]:  # fmt: skip
     """Costs of saying a token at a frame, skewed for `paths`, and each token's probability; both on the CPU.
 
-    `marks`: no time marks, and the end. `frames`: alignment frames (20 ms) of each piece that are sound.
+    `own`: places of each row of `states` that count, None for all. `marks`: no time marks, and the end. `frames`:
+    alignment frames (20 ms) of each piece that are sound.
     """
     import torch
 
@@ -34,10 +35,10 @@ def attended(
         rows, device = len(tokens), net.device
         most = max(map(len, tokens))
         given = torch.full((rows, len(start) + most + 2), marks[1], dtype=torch.long)
-        for row, own in zip(given, tokens, strict=True):
-            row[: len(start) + 1 + len(own)] = torch.tensor([*start, marks[0], *own])
+        for row, ids in zip(given, tokens, strict=True):
+            row[: len(start) + 1 + len(ids)] = torch.tensor([*start, marks[0], *ids])
         given = given.to(device)
-        counts = torch.tensor([len(own) for own in tokens], device=device)
+        counts = torch.tensor([len(ids) for ids in tokens], device=device)
         length = torch.tensor(list(frames), device=device)
         place = torch.arange(given.shape[1], device=device)
         parts: list[Any] = []
@@ -52,7 +53,13 @@ def attended(
 
         crosses = [net.cross(states, layer) for layer in range(net.decoder_layers)]
         hidden = net.decode(
-            given, place, lambda _, k, v: (k, v), lambda layer: crosses[layer], place[:, None] >= place[None, :], seen
+            given,
+            place,
+            lambda _, k, v: (k, v),
+            lambda layer: crosses[layer],
+            place[:, None] >= place[None, :],
+            net.heard(states.shape[1], own),
+            seen,
         )
         first = len(start)
         scores = net.scores(hidden[:, first : first + most])[..., : marks[1]]  # among words, as Whisper has it

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,6 +54,12 @@ def read_ct2(folder: Path) -> WhisperWeights:
     if "encoder/conv1/weight" not in arrays or "decoder/embeddings/weight" not in arrays:
         raise WeightsMissing(f"{file}: it is not a Whisper model")
     return _weights(arrays, config.get("alignment_heads"), int(arrays["decoder/num_heads"]))
+
+
+def encoder_only(weights: WhisperWeights) -> WhisperWeights:
+    """The same without what the decoder alone needs; its embeddings stay, they say how many tokens there are."""
+    kept = ("encoder/", "decoder/embeddings/", "decoder/position_encodings/")
+    return replace(weights, tensors={name: own for name, own in weights.tensors.items() if name.startswith(kept)})
 
 
 def _weights(tensors: Mapping[str, Any], aligned: Any, heads: int) -> WhisperWeights:
