@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 import pyannote_networks as networks
-from diarization import Tiled, decoded, scored
+from diarization import decoded, scored
 from numpy.typing import NDArray
 
 from captioner.formats import rttm
-from captioner.media.pcm import Samples16k
+from captioner.media.pcm import PcmFile, Samples16k
 from captioner.models.diarizer import pyannote as backend
 from captioner.models.protocols import SpeakerHint, Waveform
 from captioner.types import Diarization, Turn
@@ -136,13 +136,18 @@ def speed(bench: Bench, heard: Sequence[Item], hours: float, report: Callable[[s
     sound = np.concatenate([item.samples for item in heard])
     rows: dict[str, Any] = {}
 
-    def audio(seconds: float, at: float = 0.0) -> Tiled:
-        return Tiled(np.roll(sound, -round(at * RATE)), seconds)
-
-    part = min(SHORT, 3600 * hours)
-    long, short = [audio(3600 * hours)], [audio(part, part * n) for n in range(round(3600 * hours / part))]
-    clips = [audio(CLIP, CLIP * n) for n in range(max(1, round(3600 * hours / CLIP)))]
     with tempfile.TemporaryDirectory() as folder:
+
+        def audio(seconds: float, at: float = 0.0) -> PcmFile:
+            """As a build has it: a file of samples."""
+            path = Path(folder) / f"{at:g}_{seconds:g}.s16"
+            places = np.arange(round(at * RATE), round((at + seconds) * RATE)) % len(sound)
+            path.write_bytes((sound[places] * 32767).astype("<i2").tobytes())
+            return PcmFile(path)
+
+        part = min(SHORT, 3600 * hours)
+        long, short = [audio(3600 * hours)], [audio(part, part * n) for n in range(round(3600 * hours / part))]
+        clips = [audio(CLIP, CLIP * n) for n in range(max(1, round(3600 * hours / CLIP)))]
         pipeline = networks.community(bench.segmentation, networks.wespeaker(sound), Path(folder))
         stock = bench.diarizer(pipeline, stock=True)
         ours = {name: bench.diarizer(pipeline, precision=name) for name in ("auto", "tf32", "full")}

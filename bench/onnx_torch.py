@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,10 +107,9 @@ def _unsqueeze(inputs: Sequence[Any], given: dict[str, Any]) -> Any:
 def _norm(inputs: Sequence[Any], given: dict[str, Any]) -> Any:
     import torch
 
-    x, weight, bias, mean, variance = inputs
-    return torch.nn.functional.batch_norm(
-        x, mean.float(), variance.float(), weight.float(), bias.float(), eps=given.get("epsilon", 1e-5)
-    )
+    x = inputs[0]
+    weight, bias, mean, variance = (part.float().to(x.device) for part in inputs[1:])
+    return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, eps=given.get("epsilon", 1e-5))
 
 
 def _gather(inputs: Sequence[Any], given: dict[str, Any]) -> Any:
@@ -147,13 +147,25 @@ def _expand(inputs: Sequence[Any], _: dict[str, Any]) -> Any:
     return inputs[0].expand(torch.broadcast_shapes(inputs[0].shape, tuple(inputs[1].tolist())))
 
 
+def _two(call: Callable[[Any, Any], Any]) -> Callable[[Sequence[Any], dict[str, Any]], Any]:
+    """An operator of two tensors. One that was worked out on the CPU goes to where the other is."""
+
+    def run(inputs: Sequence[Any], _: dict[str, Any]) -> Any:
+        one, two = inputs
+        if one.device != two.device:
+            one, two = (one.to(two.device), two) if one.device.type == "cpu" else (one, two.to(one.device))
+        return call(one, two)
+
+    return run
+
+
 _OPERATORS: dict[str, Any] = {
     "Constant": lambda _, a: a["value"],
     "Unsqueeze": _unsqueeze, "Shape": _shape_of, "Cast": _cast, "Conv": _conv, "Gather": _gather, "Concat": _cat,
     "Reshape": _reshape, "BatchNormalization": _norm, "ReduceMean": _mean, "AveragePool": _pool,
     "ConstantOfShape": _filled, "Where": _where, "Expand": _expand, "Slice": _slice,
-    "Relu": lambda x, _: x[0].relu(), "Mul": lambda x, _: x[0] * x[1], "Add": lambda x, _: x[0] + x[1],
-    "Sub": lambda x, _: x[0] - x[1], "Div": lambda x, _: x[0] / x[1], "Sqrt": lambda x, _: x[0].sqrt(),
+    "Relu": lambda x, _: x[0].relu(), "Mul": _two(operator.mul), "Add": _two(operator.add),
+    "Sub": _two(operator.sub), "Div": _two(operator.truediv), "Sqrt": lambda x, _: x[0].sqrt(),
     "Sigmoid": lambda x, _: x[0].sigmoid(), "Equal": lambda x, _: x[0] == x[1],
     "Transpose": lambda x, a: x[0].permute(*a["perm"]),
     "ReduceProd": lambda x, a: x[0].prod().reshape([1] if a.get("keepdims", 1) else []),

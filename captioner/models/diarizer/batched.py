@@ -12,17 +12,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.errors import ModelError
+from captioner.errors import ModelError, OutOfMemory
+from captioner.models.diarizer import trunks
 from captioner.models.diarizer.reassembly import Grid, Local, alone
+from captioner.models.diarizer.trunks import Precision
+from captioner.models.fitting import is_memory
 from captioner.models.protocols import Waveform
 from captioner.types import SPEECH_RATE
 
-Precision = Literal["auto", "full", "tf32", "half"]
 Vectors = NDArray[np.float32]
 """float32 (windows, local speakers, dimensions)."""
 Done = Callable[[int, int], None]
@@ -77,7 +79,7 @@ class Batched:
         self._hop: int = round(segmentation.step * SPEECH_RATE)
         frames = self._segmentation.receptive_field
         self.grid = Grid(segmentation.duration, segmentation.step, frames.step, frames.duration)
-        self._trunk = _trunk(self._embedding.model_, self._precision)
+        self._trunk = trunks.trunk(self._embedding.model_, self._precision)
 
     def windows(self, audio: Waveform) -> int:
         """How many windows cover a recording; the last may reach past its end, into silence."""
@@ -198,17 +200,17 @@ class Batched:
 
         try:
             return launch(waves, pieces)
-        except torch.OutOfMemoryError as error:
-            if len(waves) == 1:
+        except RuntimeError as error:
+            if not is_memory(error):
                 raise ModelError(
+                    f"the diarizer failed on {self._device}: {error}; give diarizer_options: {{device: cpu}}, or "
+                    "choose --diarizer embedded"
+                ) from error
+            if len(waves) == 1:
+                raise OutOfMemory(
                     f"the diarizer has too little memory on {self._device} for one window of sound ({error}); free "
                     "some, or give diarizer_options: {device: cpu}"
                 ) from error
-        except RuntimeError as error:
-            raise ModelError(
-                f"the diarizer failed on {self._device}: {error}; give diarizer_options: {{device: cpu}}, or choose "
-                "--diarizer embedded"
-            ) from error
         torch.cuda.empty_cache()
         self._batch = max(1, min(self._batch, len(waves)) // 2)
         windows = [(piece.recording, window) for piece in pieces for window in piece.windows]
@@ -219,39 +221,17 @@ class Batched:
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
-        """Products in TensorFloat-32 where the precision allows it. Left as it was found: others share the process."""
+        """Convolutions and LSTMs in TensorFloat-32 where the precision allows it; filter banks and statistics never.
+        Left as it was found: others share the process."""
         import torch
 
-        products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
-        before = products.allow_tf32, convolutions.allow_tf32
-        products.allow_tf32 = convolutions.allow_tf32 = self._precision != "full"
+        convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+        before = convolutions.allow_tf32, products.allow_tf32
+        convolutions.allow_tf32, products.allow_tf32 = self._precision != "full", False
         try:
             yield
         finally:
-            products.allow_tf32, convolutions.allow_tf32 = before
-
-
-def fits(pipeline: Any) -> bool:
-    """Whether a pipeline is pyannote's own `SpeakerDiarization`, with networks that can be run from outside it."""
-    from pyannote.audio.pipelines import SpeakerDiarization
-    from pyannote.audio.pipelines.speaker_verification import (
-        PyannoteAudioPretrainedSpeakerEmbedding,
-    )
-
-    if not isinstance(pipeline, SpeakerDiarization) or pipeline.klustering == "OracleClustering":
-        return False
-    own = all(
-        getattr(type(pipeline), name) is getattr(SpeakerDiarization, name)
-        for name in ("apply", "get_segmentations", "get_embeddings", "reconstruct", "speaker_count", "to_annotation")
-    )
-    model = pipeline._segmentation.model
-    return (
-        own
-        and bool(model.specifications.powerset)
-        and model.audio.sample_rate == SPEECH_RATE
-        and isinstance(pipeline._embedding, PyannoteAudioPretrainedSpeakerEmbedding)
-        and pipeline._embedding.sample_rate == SPEECH_RATE
-    )
+            convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def _split(pieces: Sequence[Piece], rows: NDArray[Any]) -> Iterator[tuple[Piece, NDArray[Any]]]:
@@ -275,25 +255,3 @@ def _fitting(device: Any) -> int:
         return ON_CPU
     free, _ = torch.cuda.mem_get_info(device)
     return int(max(1, min(MOST, free // 2 // PER_WINDOW)))
-
-
-def _trunk(model: Any, precision: Precision) -> Callable[[Any], Any] | None:
-    """Frames of windows, for all local speakers alike; None for a network that cannot hand them out.
-
-    Its filter banks stay in full precision: samples are scaled to 16 bits there, whose squares half precision cannot
-    hold. So do the statistics over frames.
-    """
-    import torch
-
-    if not all(hasattr(model, part) for part in ("compute_fbank", "resnet", "forward_embedding")):
-        return None
-    if precision != "half":
-        return lambda waves: model.resnet.forward_frames(model.compute_fbank(waves))
-
-    def half(waves: Any) -> Any:
-        banks = model.compute_fbank(waves)
-        with torch.autocast("cuda", torch.float16):
-            frames = model.resnet.forward_frames(banks)
-        return frames.float()
-
-    return half

@@ -20,6 +20,7 @@ from captioner.errors import BackendMissing, SettingsError, WeightsMissing
 from captioner.models.asr.weights import QUICK
 from captioner.models.fetching import Hub, Wanted, fetch, here
 from captioner.models.hubfaults import HubFault
+from captioner.types import SPEECH_RATE
 
 DEFAULT = "pyannote/speaker-diarization-community-1"
 CONFIG = "config.yaml"
@@ -109,6 +110,29 @@ def wanted(name: str) -> Wanted:
     """A pipeline's repository, `owner/name` or `owner/name@revision`, without what is only read by people."""
     repository, _, revision = name.partition("@")
     return Wanted(repository, ignored=NEEDLESS, needed=(CONFIG,), revision=revision or "main")
+
+
+def fits(pipeline: Any) -> bool:
+    """Whether a pipeline is pyannote's own `SpeakerDiarization`, with networks that can be run from outside it."""
+    from pyannote.audio.pipelines import SpeakerDiarization
+    from pyannote.audio.pipelines.speaker_verification import (
+        PyannoteAudioPretrainedSpeakerEmbedding,
+    )
+
+    if not isinstance(pipeline, SpeakerDiarization) or pipeline.klustering == "OracleClustering":
+        return False
+    own = all(
+        getattr(type(pipeline), name) is getattr(SpeakerDiarization, name)
+        for name in ("apply", "get_segmentations", "get_embeddings", "reconstruct", "speaker_count", "to_annotation")
+    )
+    model = pipeline._segmentation.model
+    return (
+        own
+        and bool(model.specifications.powerset)
+        and model.audio.sample_rate == SPEECH_RATE
+        and isinstance(pipeline._embedding, PyannoteAudioPretrainedSpeakerEmbedding)
+        and pipeline._embedding.sample_rate == SPEECH_RATE
+    )
 
 
 def fetched(name: str) -> Path:

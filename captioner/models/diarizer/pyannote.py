@@ -18,8 +18,9 @@ import numpy as np
 
 from captioner.errors import ModelError, SettingsError
 from captioner.models.diarizer import pipelines, reassembly, voices
-from captioner.models.diarizer.batched import Batched, Precision, fits
+from captioner.models.diarizer.batched import Batched
 from captioner.models.diarizer.reassembly import Local
+from captioner.models.diarizer.trunks import Precision
 from captioner.models.protocols import Diarizer, Progress, SpeakerHint, Waveform
 from captioner.times import Span
 from captioner.types import SPEECH_RATE, Diarization
@@ -78,7 +79,7 @@ def of_pipeline(pipeline: Any, options: Options) -> Diarizer:
         pipeline.to(device)
     except (RuntimeError, AssertionError) as error:  # a torch without CUDA asserts
         raise SettingsError(f"diarizer_options: device = {name!r}: {error}; give cpu, cuda or cuda:N") from error
-    if options.stock or not fits(pipeline):
+    if options.stock or not pipelines.fits(pipeline):
         return _Stock(pipeline)
     return _Pyannote(pipeline, Batched(pipeline, device, options.precision, options.batch))
 
