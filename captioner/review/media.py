@@ -18,16 +18,16 @@ from typing import IO, Any
 
 import msgspec
 
-from captioner.review.source import ClipSound, Film, Look, Piece, Trouble
+from captioner.review.source import ClipSound, Film, Look, Piece, Sheet, Trouble
 from captioner.store import pack
 
-Answer = Look | ClipSound | Film | Trouble
+Answer = Look | ClipSound | Film | Sheet | Trouble
 Done = Callable[[Any], None]
 
 PATIENCE = 1.5
 """Seconds that somebody who waits leaves to work that nobody waits for any more."""
 
-_KINDS: dict[str, type] = {"Look": Look, "ClipSound": ClipSound, "Film": Film, "Trouble": Trouble}
+_KINDS: dict[str, type] = {"Look": Look, "ClipSound": ClipSound, "Film": Film, "Sheet": Sheet, "Trouble": Trouble}
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
@@ -94,6 +94,10 @@ class Media:
         """`done` gets a Film, for pieces with a picture."""
         self._ask(_Job("film", piece, (0, 0), done))
 
+    def sheet(self, piece: Piece, done: Done) -> None:
+        """`done` gets a Sheet."""
+        self._ask(_Job("sheet", piece, (0, 0), done))
+
     def ahead(self, pieces: Iterable[Piece], box: tuple[int, int]) -> None:
         """What may be asked next is made while nobody waits. Takes the place of what was said before."""
         with self._here:
@@ -147,7 +151,7 @@ class Media:
             if self._closed:
                 return None
             if self._waiting:
-                self._now = self._waiting.pop(min(self._waiting, key=("sound", "heard", "look", "film").index))
+                self._now = self._waiting.pop(min(self._waiting, key=("sound", "heard", "look", "film", "sheet").index))
             else:
                 self._now = self._ahead.popleft()
             return self._now

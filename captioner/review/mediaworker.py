@@ -25,7 +25,7 @@ from captioner.media.cutting import ClipSpec, write_clips
 from captioner.review import mediamaking as making
 from captioner.review.media import receive, send
 from captioner.review.mediakeep import Keep
-from captioner.review.source import ClipSound, Film, Look, Piece, Pixels, Trouble
+from captioner.review.source import ClipSound, Film, Look, Piece, Pixels, Sheet, Trouble
 from captioner.settings import resolve
 from captioner.store import key_of, unpack
 from captioner.writing import clip_key, clip_spec
@@ -49,7 +49,7 @@ class Worker:
         self._listeners: dict[str, making.Listener] = {}
         self._last: tuple[str, ClipSound] | None = None
 
-    def answer(self, request: dict[str, Any]) -> Look | ClipSound | Film:
+    def answer(self, request: dict[str, Any]) -> Look | ClipSound | Film | Sheet:
         """Raises CaptionerError."""
         piece = unpack(request["piece"], Piece)
         self._check(piece)
@@ -60,6 +60,9 @@ class Worker:
                 return self._look(piece, request["box"])
             case "sound":
                 return self.sound(piece)
+            case "sheet":
+                sound = making.m4a(self.sound(piece))
+                return Sheet(sound, self._heard(piece).peaks, self._jpeg(piece) if piece.recording.has_picture else b"")
             case _:
                 return Film(str(self._film(piece)))
 
@@ -139,17 +142,23 @@ class Worker:
         look = self._heard(piece)
         if not piece.recording.has_picture:
             return look
+        try:
+            small = making.fitted(self._jpeg(piece), (box[0], box[1]))
+        except CaptionerError as error:
+            return replace(look, trouble=str(error))
+        return replace(look, pictures=tuple(Pixels(one.shape[1], one.shape[0], one.tobytes()) for one in small))
+
+    def _jpeg(self, piece: Piece) -> bytes:
         size = self._spec().size
         key = key_of(_key(piece), size)
-        jpeg = self.keep.seen(key)
-        try:
-            if jpeg is None:
-                ((_, jpeg),) = making.pictures([piece], size, self.folder)
-                self.keep.put_seen(key, jpeg)
-        except (CaptionerError, ValueError) as error:
-            return replace(look, trouble=str(error))
-        small = making.fitted(jpeg, (box[0], box[1]))
-        return replace(look, pictures=tuple(Pixels(one.shape[1], one.shape[0], one.tobytes()) for one in small))
+        known = self.keep.seen(key)
+        if known is not None:
+            return known
+        made = [jpeg for _, jpeg in making.pictures([piece], size, self.folder)]
+        if not made:
+            raise Broken(f"{piece.recording.name}: no picture is shown where clip {piece.cut.id} should be")
+        self.keep.put_seen(key, made[0])
+        return made[0]
 
     def _film(self, piece: Piece) -> Path:
         """The written clip where it stands and a browser can play it; else one made as writing makes it."""
@@ -189,7 +198,7 @@ def main(folder: str) -> None:
     worker = Worker(Path(folder))
     while (message := receive(sys.stdin.buffer)) is not None:
         request = msgspec.msgpack.decode(message)
-        told: Look | ClipSound | Film | Trouble
+        told: Look | ClipSound | Film | Sheet | Trouble
         try:
             told = worker.answer(request)
         except (CaptionerError, OSError, MemoryError) as error:

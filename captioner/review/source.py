@@ -127,6 +127,17 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """A clip for an exported page."""
+
+    sound: bytes
+    """M4A."""
+    peaks: bytes
+    pictures: bytes = b""
+    """JPEG of the three pictures; empty for sound alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Why there is nothing to hear or see: one sentence."""
 
