@@ -1,4 +1,4 @@
-"""`captioner check-lora` and `captioner check-log` on the command line. Imports nothing heavy."""
+"""`captioner check`, `captioner check-lora` and `captioner check-log` on the command line. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,8 +21,16 @@ CODES = """exit codes:
 LOADERS = ("comfyui", "ltx-pipelines", "diffusers")
 
 
+ABOUT = """Says what a trainer will really see, hear and read of a folder of clips and captions, before a GPU is rented.
+
+DATASET is a captioner dataset, anybody's folder of clips with a .txt beside each, or a .json, .jsonl or .csv that lists
+clips. Nothing is decoded unless --listen is given; what was found out is kept, so that a second check of the same files
+takes no time. docs/rules.md says what each rule means."""
+
+
 def add_commands(commands: Any) -> None:
-    """Both, on the parser's list of commands."""
+    """All three, on the parser's list of commands."""
+    _check_command(commands)
     lora = _command(
         commands, "check-lora", "say what a LoRA file holds, whether its sound was trained, and where it loads"
     )
@@ -34,6 +42,125 @@ def add_commands(commands: Any) -> None:
         commands, "check-log", "say which LoRA keys did not load, by the log of ComfyUI, Diffusers or ltx-pipelines"
     )
     log.set_defaults(run=_check_log)
+
+
+def _check_command(commands: Any) -> None:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "check",
+        help="say what a trainer will lose of a folder of clips and captions, and how to mend it",
+        description=ABOUT,
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument(
+        "--trainer", metavar="NAME", help="who trains: ai-toolkit, ltx, musubi, simpletuner, id-lora, wan"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the trainer's config: YAML, TOML, JSON or a script"
+    )
+    parser.add_argument("--trigger", metavar="WORD", help="the word that must be in every caption")
+    parser.add_argument("--caches", type=Path, action="append", default=[], metavar="DIR", help="caches of the trainer")
+    parser.add_argument("--decoded", type=Path, action="append", default=[], metavar="DIR", help="decoded latents")
+    parser.add_argument("--lora", type=Path, action="append", default=[], metavar="FILE", help="a LoRA made of it")
+    parser.add_argument("--listen", action="store_true", help="decode the sound: levels, speech, and a second hearing")
+    parser.add_argument(
+        "--tokenizer", metavar="FILE", help="the text encoder's tokenizer.json, to count tokens exactly"
+    )
+    parser.add_argument("--fix", action="store_true", help="mend what is safe to mend; media is never written")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--all", action="store_true", help="show every finding of a rule")
+    parser.add_argument("--json", action="store_true", help="print all that was found as JSON")
+    parser.add_argument("--sarif", type=Path, metavar="FILE", help="write it as SARIF 2.1.0, for CI and editors")
+    parser.add_argument(
+        "--silence", action="append", default=[], metavar="RULE=REASON", help="do not count a rule: T17='as filmed'"
+    )
+    parser.set_defaults(run=_check_dataset)
+
+
+def _check_dataset(given: argparse.Namespace) -> int:
+    from captioner.checks.findings import failing
+    from captioner.checks.fixing import fix
+    from captioner.checks.reporting import as_text, fixed_text
+    from captioner.checks.running import check
+
+    request = _request(given)
+    report = check(request)
+    done, kept = (), None
+    if given.fix:
+        report, done, kept = fix(request, report)
+    if given.sarif is not None:
+        _write_sarif(given.sarif, report)
+    if given.json:
+        extra = {"fixed": [one.as_dict() for one in done], "kept_in": str(kept) if kept else None} if given.fix else {}
+        print(json.dumps(report.as_dict() | extra, ensure_ascii=False, indent=1))
+    else:
+        if given.fix:
+            print(fixed_text(done, kept))
+        print(as_text(report, every=given.all))
+    return 1 if failing(report.findings) or (given.strict and _warned(report.findings)) else 0
+
+
+def _warned(findings: Sequence[Any]) -> bool:
+    from captioner.checks.findings import Severity
+
+    return any(one.severity is Severity.WARNING and one.silenced is None for one in findings)
+
+
+def _request(given: argparse.Namespace) -> Any:
+    """Raises UsageError for a path that is not there, SettingsError for a trainer or config that is none."""
+    from captioner.checks.running import Request
+    from captioner.trainers import trainer
+
+    for path in [*given.caches, *given.decoded]:
+        if not path.is_dir():
+            raise UsageError(f"{path}: no such folder; give the folder that holds the files")
+    for path in given.lora:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
+    if given.trainer is not None:
+        trainer(given.trainer)
+    config = None
+    if given.config is not None:
+        from captioner.checks.configs import read_config
+
+        config = read_config(given.config, given.trainer)
+    return Request(
+        given.dataset, trainer=given.trainer or (config.trainer if config is not None else None), config=config,
+        trigger=given.trigger, caches=tuple(given.caches), decoded=tuple(given.decoded), lora=tuple(given.lora),
+        listen=given.listen, tokenizer=given.tokenizer, silenced=_silenced() | _known(_reasons(given.silence)),
+    )  # fmt: skip
+
+
+def _silenced() -> dict[str, str]:
+    """What `captioner.yaml` in this folder silences."""
+    from captioner.settings import FILE, resolve
+
+    settings = resolve(flags={}, file=Path(FILE) if Path(FILE).is_file() else None)
+    return _known({rule.upper(): reason for rule, reason in settings.silence.items()})
+
+
+def _known(reasons: dict[str, str]) -> dict[str, str]:
+    """Raises UsageError for a rule that there is not."""
+    if reasons:
+        from captioner.checks.rules import all_rules
+
+        unknown = sorted(set(reasons) - set(all_rules()))
+        if unknown:
+            raise UsageError(f"--silence {unknown[0]}: there is no such rule; docs/rules.md lists all")
+    return reasons
+
+
+def _write_sarif(path: Path, report: Any) -> None:
+    from captioner import __version__
+    from captioner.checks.rules import all_rules
+    from captioner.checks.sarif import as_sarif
+
+    made = as_sarif(report.findings, all_rules(), report.root, __version__)
+    try:
+        path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); give a path in a folder of yours") from error
 
 
 def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:

@@ -188,6 +188,10 @@ class Settings(BaseModel):
         "Gates whose clips are left out instead of held: mos,snr,clipping,bandwidth,reverberation,music, or all.",
         "quality",
     )
+    # check
+    silence: Mapping[str, str] = _setting(
+        {}, "Rules of `captioner check` that do not count, each with its reason: {T17: filmed so}.", "check", None
+    )
     # machine
     threads: Annotated[int, Field(ge=0)] = _setting(0, "CPU threads; 0 for one a core.", "machine")
     device: str = _setting(

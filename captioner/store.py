@@ -241,6 +241,16 @@ class Store:
         row = self._db.execute(query, (id_,)).fetchone()
         return None if row is None else ClipRow(*row)
 
+    def shelve(self, row: ClipRow) -> None:
+        """Keep a clip that is cut anew, so that it can come back as it was."""
+        values = (row.id, row.recording, row.cut, row.draft, row.adopted)
+        self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
+
+    def shelved(self, id_: str) -> ClipRow | None:
+        query = "SELECT id, recording, 0, cut, draft, adopted FROM shelf WHERE id = ?"
+        row = self._db.execute(query, (id_,)).fetchone()
+        return None if row is None else ClipRow(*row)
+
     def replace_clips(self, recording: str, rows: Iterable[ClipRow]) -> None:
         """All clips of one recording at once: those that it no longer has go."""
         with self.transaction():
@@ -258,6 +268,11 @@ class Store:
     def written(self) -> dict[str, WrittenRow]:
         rows = self._db.execute("SELECT id, key, media, size, mtime_ns, caption, repeated FROM written")
         return {row[0]: WrittenRow(*row) for row in rows}
+
+    def written_one(self, id_: str) -> WrittenRow | None:
+        query = "SELECT id, key, media, size, mtime_ns, caption, repeated FROM written WHERE id = ?"
+        row = self._db.execute(query, (id_,)).fetchone()
+        return None if row is None else WrittenRow(*row)
 
     def set_written(self, row: WrittenRow) -> None:
         with self.transaction():

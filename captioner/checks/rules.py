@@ -94,7 +94,7 @@ class Rule:
             "decoded": (bool(view.decoded), "--decoded was not given"),
             "config": (view.config is not None, "--config was not given"),
             "words": (any(clip.words is not None for clip in view.clips), "no transcript with times is known"),
-            "lora": (False, "--lora was not given"),
+            "lora": (bool(view.loras), "--lora was not given"),
         }
         there, why = has.get(self.needs, (True, ""))
         return None if there else why

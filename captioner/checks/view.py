@@ -227,6 +227,7 @@ class View:
     trigger: str | None = None
     caches: tuple[Path, ...] = ()
     decoded: tuple[Path, ...] = ()
+    loras: tuple[Path, ...] = ()
     listened: bool = False
     """Whether sound was decoded: levels, speech and the second hearing are there."""
     heard: Mapping[str, str] = field(default_factory=dict)
@@ -255,6 +256,15 @@ class View:
             return self.config.options
         return self.module.options_for([clip.facts for clip in self.playable])
 
+    def options_of(self, clip: ClipView) -> Any:
+        """The options that hold for one clip: those of the config's dataset block that it belongs to."""
+        found = self.config.options_of(clip.path, picture=bool(clip.media.frames)) if self.config is not None else None
+        return self.options if found is None else found
+
+    def read(self, clip: ClipView, text: str) -> str:
+        """What the model reads where a clip's caption is `text`: joined with the trigger as the trainer does."""
+        return self.module.joined(text, self.trigger or "", self.options_of(clip)) if self.module is not None else text
+
     @cached_property
     def cached(self) -> Caches:
         """What stands in the trainers' caches."""
@@ -276,7 +286,7 @@ class View:
         if self.module is None or not clip.usable:
             return None
         if clip.name not in self._windows:
-            self._windows[clip.name] = self.module.window(clip.facts, self.options)
+            self._windows[clip.name] = self.module.window(clip.facts, self.options_of(clip))
         return self._windows[clip.name]
 
     def is_for(self, *names: str) -> bool:
