@@ -53,20 +53,14 @@ def _check_command(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("dataset", type=Path)
-    parser.add_argument(
-        "--trainer", metavar="NAME", help="who trains: ai-toolkit, ltx, musubi, simpletuner, id-lora, wan"
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="the trainer's config: YAML, TOML, JSON or a script"
-    )
-    parser.add_argument("--trigger", metavar="WORD", help="the word that must be in every caption")
-    parser.add_argument("--caches", type=Path, action="append", default=[], metavar="DIR", help="caches of the trainer")
+    parser.add_argument("--trainer", metavar="NAME", help="ai-toolkit, ltx, musubi, simpletuner, id-lora, wan, plain")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the trainer's YAML, TOML, JSON or script")
+    parser.add_argument("--trigger", metavar="WORD[,WORD]", help="what must be in every caption: one of them")
+    parser.add_argument("--caches", type=Path, action="append", default=[], metavar="DIR", help="the trainer's caches")
     parser.add_argument("--decoded", type=Path, action="append", default=[], metavar="DIR", help="decoded latents")
     parser.add_argument("--lora", type=Path, action="append", default=[], metavar="FILE", help="a LoRA made of it")
     parser.add_argument("--listen", action="store_true", help="decode the sound: levels, speech, and a second hearing")
-    parser.add_argument(
-        "--tokenizer", metavar="FILE", help="the text encoder's tokenizer.json, to count tokens exactly"
-    )
+    parser.add_argument("--tokenizer", metavar="FILE", help="the text encoder's tokenizer.json, to count exactly")
     parser.add_argument("--fix", action="store_true", help="mend what is safe to mend; media is never written")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--all", action="store_true", help="show every finding of a rule")
@@ -86,9 +80,7 @@ def _check_dataset(given: argparse.Namespace) -> int:
 
     request = _request(given)
     report = check(request)
-    done, kept = (), None
-    if given.fix:
-        report, done, kept = fix(request, report)
+    report, done, kept = fix(request, report) if given.fix else (report, (), None)
     if given.sarif is not None:
         _write_sarif(given.sarif, report)
     if given.json:

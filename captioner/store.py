@@ -282,23 +282,3 @@ class Store:
     def unset_written(self, ids: Iterable[str]) -> None:
         with self.transaction():
             self._db.executemany("DELETE FROM written WHERE id = ?", [(clip,) for clip in ids])
-
-
-def peek(folder: Path) -> Iterator[tuple[ClipRow, WrittenRow]]:
-    """The clips that stand in `OUT/clips/`, read beside whoever is working on the dataset. Raises StoreError."""
-    place = folder / "store.sqlite"
-    try:
-        db = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
-        try:
-            rows = db.execute(
-                "SELECT clips.id, recording, place, cut, draft, adopted, key, media, size, mtime_ns, caption, repeated "
-                "FROM clips JOIN written ON clips.id = written.id ORDER BY clips.id"
-            )
-            for row in rows:
-                yield ClipRow(*row[:6]), WrittenRow(row[0], *row[6:])
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"{place}: cannot be read ({error}); build again, or wait for the captioner at work"
-        ) from error

@@ -78,9 +78,9 @@ def _head(text: str) -> str:
     advice="write it at the beginning of the caption",
 )  # fmt: skip
 def no_trigger(view: View) -> Iterator[Finding]:
-    word = trigger_of(view)
+    words = [word.strip() for word in trigger_of(view).split(",") if word.strip()]
     told = list(view.captioned)
-    if not word:
+    if not words:
         if view.config is not None and len(told) > 1:
             given = view.config.trigger
             yield no_trigger.finding(
@@ -93,8 +93,10 @@ def no_trigger(view: View) -> Iterator[Finding]:
         return
     for clip, text in told:
         read = view.read(clip, text)
-        if not times_named(read, word) and not (word in text and view.is_for("ai-toolkit")):
-            yield no_trigger.finding(place_of(clip), f"{word!r} is not in what the model reads: {_head(read)}")
+        hidden = view.is_for("ai-toolkit") and any(word in text for word in words)  # C03 says it better
+        if not hidden and not any(times_named(read, word) for word in words):
+            named = " or ".join(map(repr, words))
+            yield no_trigger.finding(place_of(clip), f"{named} is not in what the model reads: {_head(read)}")
 
 
 @rule(

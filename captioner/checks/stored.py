@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from captioner.checks.view import ClipView
 from captioner.errors import StoreError
-from captioner.store import peek, unpack
+from captioner.store import ClipRow, WrittenRow, unpack
 from captioner.times import Span
 from captioner.types import Cut, Word
 
@@ -38,3 +39,23 @@ def words_of(cut: Cut) -> tuple[Word, ...]:
         replace(word, span=Span.at(word.span.start - begin, word.span.end - begin))
         for line in cut.lines for word in line.words
     )  # fmt: skip
+
+
+def peek(folder: Path) -> Iterator[tuple[ClipRow, WrittenRow]]:
+    """The clips that stand in `OUT/clips/`, read beside whoever is working on the dataset. Raises StoreError."""
+    place = folder / "store.sqlite"
+    try:
+        db = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
+        try:
+            rows = db.execute(
+                "SELECT clips.id, recording, place, cut, draft, adopted, key, media, size, mtime_ns, caption, repeated "
+                "FROM clips JOIN written ON clips.id = written.id ORDER BY clips.id"
+            )
+            for row in rows:
+                yield ClipRow(*row[:6]), WrittenRow(row[0], *row[6:])
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{place}: cannot be read ({error}); build again, or wait for the captioner at work"
+        ) from error

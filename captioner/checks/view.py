@@ -162,7 +162,6 @@ class ClipView:
 
     @property
     def usable(self) -> bool:
-        """Whether its media could be opened."""
         return self.media.error is None
 
 
