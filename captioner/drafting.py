@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 
 from captioner.captions.adopt import adopt_caption
 from captioner.captions.compose import CaptionSettings, compose
+from captioner.captions.edited import SPEECH, WORDS, fitted, with_words
 from captioner.captions.fields import voice
-from captioner.captions.template import Template, parse_template
+from captioner.captions.nonverbal import without_sounds
+from captioner.captions.pattern import names_in
+from captioner.captions.template import Template, parse_template, render
 from captioner.captions.tokens import most_tokens
 from captioner.captions.voices import voices
+from captioner.decisions import Edit
 from captioner.errors import UsageError
 from captioner.settings import Settings
 from captioner.speech.people import People
@@ -20,6 +24,8 @@ from captioner.tokenizing import load_counter
 from captioner.types import Caption, Cut, Doubt
 
 DRAFT_VERSION = "2"
+ADOPTED = "caption"
+"""The field that is the whole text beside an already-cut source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,32 @@ class Drafter:
         if adopted is not None:
             drafted = adopt_caption(adopted, drafted)
         return replace(drafted, doubts=self._too_long(drafted.text))
+
+    def edited(self, cut: Cut, draft: Caption, adopted: str | None, edits: Mapping[str, Edit]) -> tuple[Cut, Caption]:
+        """The cut and its caption with a person's texts in place of the draft's: fields by name, `caption` for the text
+        that stood beside an already-cut source. Raises TemplateError where they take the trigger away."""
+        if not edits:
+            return cut, draft
+        texts = {name: edit.text for name, edit in edits.items()}
+        words = texts.get(SPEECH)
+        if words is not None:
+            texts[WORDS] = words
+        said = cut if not words else with_words(cut, without_sounds(words))
+        fields = dict(compose(said, self._of(said), self.template).fields)
+        fields |= {name: fitted(name, text, cut.language) for name, text in texts.items() if name in fields}
+        caption = render(self.template, fields)
+        if adopted is not None:
+            caption = adopt_caption(texts.get(ADOPTED, adopted), caption)
+        if words == "":
+            said = replace(said, lines=())
+        return said, replace(caption, doubts=self._too_long(caption.text))
+
+    def asked(self, adopted: str | None) -> tuple[str, ...]:
+        """Names of the fields that a person can write, in the order in which they are shown: the words first."""
+        if adopted is not None:
+            return (SPEECH, ADOPTED)
+        named = [name for name in dict.fromkeys(names_in(self.template.nodes)) if name not in (SPEECH, WORDS)]
+        return (SPEECH, *named)
 
     def _too_long(self, text: str) -> tuple[Doubt, ...]:
         if len(text.encode()) < self.limit:

@@ -93,9 +93,21 @@ def _entry(line: bytes, path: Path, number: int | str) -> Entry:
         raise StoreError(f"{where}: not a decision of this version of captioner; remove that line")
     try:
         changes = tuple(_change(one) for one in plain.pop("changes", ()))
-        return msgspec.convert({**plain, "changes": changes}, Entry, from_attributes=True)
+        head = msgspec.convert(plain, _Head)
     except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{where}: not a decision ({error}); correct or remove that line") from error
+    return Entry(head.batch, head.did, changes, head.undo, head.redo, head.who, head.when)
+
+
+class _Head(msgspec.Struct):
+    """What an entry says besides its changes."""
+
+    batch: int
+    did: str
+    undo: int | None = None
+    redo: int | None = None
+    who: str = ""
+    when: str = ""
 
 
 def _change(plain: dict[str, Any]) -> Change:

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS edits (
     ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statuses (
     clip TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, words TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shelf (
+    id TEXT PRIMARY KEY, recording TEXT NOT NULL, cut BLOB NOT NULL, draft BLOB NOT NULL, adopted TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     batch INTEGER PRIMARY KEY, at INTEGER NOT NULL, size INTEGER NOT NULL, did TEXT NOT NULL, stands INTEGER NOT NULL);
 """
@@ -100,6 +102,12 @@ class Rows:
             for row in self._db.execute(f"SELECT {COLUMNS} FROM rows WHERE id IN ({marks})", some):
                 found[row[0]] = ClipLine(*row)
         return found
+
+    def saying(self, ids: Sequence[str], text: str) -> list[str]:
+        """Those of some clips whose caption has a text in it, whatever its case."""
+        marks = ", ".join("?" * len(ids))
+        query = f"SELECT id FROM rows WHERE id IN ({marks}) AND instr(folded, ?)"
+        return [id_ for (id_,) in self._db.execute(query, [*ids, text.casefold()])]
 
     def counts(self) -> dict[str, int]:
         """How many clips have each status."""

@@ -1,0 +1,212 @@
+"""The journal and the store in step: what is decided is on the disk in the journal first, then in the store's tables.
+
+The store knows up to which byte of the journal it was told; what lies behind that it is told when it is opened.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inverse
+from captioner.drafting import Drafter
+from captioner.errors import StoreError
+from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
+from captioner.rowmaking import line_of, stored
+from captioner.store import Store
+
+TOLD = "review"
+"""Name under which the store keeps how far it was told: bytes of the journal, and the highest batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an entry came to."""
+
+    did: str
+    clips: tuple[str, ...]
+    """Ids whose rows are others now, in the order of the changes."""
+    gone: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    everything: bool = False
+    """Whether any row may be another: a speaker was named."""
+
+
+class Ledger:
+    """Opened by the one writer. `reshape` makes the store hold other clips; `rename` brings a speaker's clips to the
+    names that hold."""
+
+    def __init__(
+        self, out: Path, store: Store, drafter: Callable[[], Drafter],
+        reshape: Callable[[Sequence[str], Sequence[str]], None],
+        rename: Callable[[Naming, bool], None],
+    ) -> None:  # fmt: skip
+        self.out, self.store, self.drafter = out, store, drafter
+        self.reshape, self.rename = reshape, rename
+        self.who = _who()
+        self.at, self.batch = self._recalled()
+        self.behind = False
+        """Whether the journal has an entry that the store could not take."""
+
+    def _recalled(self) -> tuple[int, int]:
+        told = json.loads(self.store.meta(TOLD) or "{}")
+        return told.get("at", 0), told.get("batch", 0)
+
+    # -- catching up -------------------------------------------------------------------------------------------------
+
+    def catch_up(self) -> int:
+        """Tell the store what the journal has more than it knows; the journal wins. Returns the entries told."""
+        size = journal_size(self.out)
+        if size == self.at:
+            return 0
+        if size < self.at or not self._known():
+            raise StoreError(
+                f"{self.out / 'review.jsonl'}: is not the journal that this dataset's store was told of; "
+                f"`captioner build` brings them together"
+            )
+        entries, end = read_entries(self.out, self.at)
+        with self.store.transaction():
+            for entry, at, length in entries:
+                self._tell(entry, self._effect(entry), at, length)
+            self.at = max(end, self.at)
+            self._note()
+        self.behind = False
+        return len(entries)
+
+    def _known(self) -> bool:
+        """Whether the byte before `at` ends a line: the journal is the one that was told of."""
+        if not self.at:
+            return True
+        with (self.out / "review.jsonl").open("rb") as file:
+            file.seek(self.at - 1)
+            return file.read(1) == b"\n"
+
+    # -- deciding ----------------------------------------------------------------------------------------------------
+
+    def commit(self, did: str, changes: Sequence[Change]) -> Done:
+        """Write down what is done, and do it. It is on the disk when this returns. Raises StoreError: nothing was
+        changed then."""
+        return self._write(Entry(self.batch + 1, did, tuple(changes)))
+
+    def undo(self) -> Done | None:
+        """Take back what stands last; None where nothing does."""
+        last = self.store.rows.last_standing()
+        if last is None:
+            return None
+        return self._write(Entry(self.batch + 1, "undo", undo=last))
+
+    def redo(self) -> Done | None:
+        """Do again what was taken back last."""
+        first = self.store.rows.first_undone()
+        return None if first is None else self._write(Entry(self.batch + 1, "redo", redo=first))
+
+    def changes_of(self, batch: int) -> tuple[str, tuple[Change, ...]]:
+        """What an earlier batch did, and its changes."""
+        found = self.store.rows.batch(batch)
+        if found is None:
+            return "", ()
+        at, size, did = found
+        return did, read_entry(self.out, at, size).changes
+
+    def _write(self, entry: Entry) -> Done:
+        """The store's lock first: where it cannot be had, nothing is written down."""
+        if self.behind:
+            self.at, self.batch = self._recalled()
+            self.catch_up()
+            entry = replace(entry, batch=self.batch + 1)
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = replace(entry, who=self.who, when=stamp)
+        effect = self._effect(entry)
+        written = False
+        try:
+            with self.store.transaction():
+                at, size = append_entry(self.out, entry)
+                written = True
+                return self._tell(entry, effect, at, size)
+        except sqlite3.Error as error:
+            if not written:
+                raise StoreError(f"{self.store.folder}: cannot be written ({error}); nothing was changed") from error
+            self.behind = True
+            raise StoreError(
+                f"{self.store.folder}: cannot be written ({error}); your decision is kept in review.jsonl, and the "
+                "list follows when there is room again"
+            ) from error
+        except BaseException:
+            self.behind = written
+            raise
+
+    def _effect(self, entry: Entry) -> tuple[str, tuple[Change, ...]]:
+        """What an entry does and to which changes it comes."""
+        if entry.undo is not None:
+            did, changes = self.changes_of(entry.undo)
+            return did, inverse(changes)
+        if entry.redo is not None:
+            return self.changes_of(entry.redo)
+        return entry.did, entry.changes
+
+    def _tell(self, entry: Entry, effect: tuple[str, tuple[Change, ...]], at: int, size: int) -> Done:
+        """The store after an entry of the journal; callers hold a transaction."""
+        rows = self.store.rows
+        if entry.undo is not None or entry.redo is not None:
+            rows.stand(entry.undo or entry.redo or 0, entry.undo is None)
+        else:
+            rows.add_batch(entry.batch, at, size, entry.did)
+        done = self._apply(effect[0], effect[1], entry.undo is None)
+        self.batch = max(self.batch, entry.batch)
+        self.at = at + size + 1
+        self._note()
+        return done
+
+    def _note(self) -> None:
+        self.store.set_meta(TOLD, json.dumps({"at": self.at, "batch": self.batch}))
+
+    def _apply(self, did: str, changes: Sequence[Change], forward: bool) -> Done:
+        rows = self.store.rows
+        gone: list[str] = []
+        made: list[str] = []
+        for change in changes:
+            new = change.new
+            if isinstance(new, Shape):
+                gone, made = [*gone, *new.gone], [*made, *new.made]
+            elif change.kind == "status":
+                status = new if isinstance(new, Status) else Status()
+                rows.set_status(change.clip, status.state, status.reason, status.words)
+            elif change.kind == "field":
+                text, against = (new.text, new.against) if isinstance(new, Edit) else (None, None)
+                rows.set_edit(change.clip, change.field, text, against)
+        if gone or made:
+            self.reshape(gone, made)
+        named = [change for change in changes if change.kind == "speaker"]
+        for change in named:
+            naming = change.new if forward else change.old
+            if isinstance(naming, Naming):
+                self.rename(naming, forward)
+        touched = dict.fromkeys([*made, *(change.clip for change in changes if change.clip)])
+        self.refresh(clip for clip in touched if clip not in gone)
+        return Done(did, tuple(touched), tuple(gone), tuple(made), bool(named))
+
+    def refresh(self, clips: Iterable[str]) -> None:
+        """The rows of these clips as they are now."""
+        drafter = None
+        lines = []
+        ids = list(clips)
+        revs = self.store.rows.revs(ids)
+        for id_ in ids:
+            row = self.store.clip(id_)
+            if row is None:
+                continue  # decided of a clip that the last build did not make
+            drafter = drafter or self.drafter()
+            lines.append(line_of(stored(self.store, row, drafter), revs.get(id_, 0) + 1))
+        self.store.rows.fill(lines)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no name for this user id
+        return ""

@@ -1,0 +1,55 @@
+"""Opening a dataset for review: the lease or a look, rows for an older store, what the journals say and it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioner.drafting import Drafter
+from captioner.errors import StoreError, UsageError
+from captioner.identities import people_of
+from captioner.rowmaking import fill_rows
+from captioner.settings import Settings
+from captioner.store import Store, unpack
+from captioner.types import Cut
+
+if TYPE_CHECKING:
+    from captioner.review.desk import Desk
+
+HOME = ".captioner"
+
+
+def open_store(out: Path, *, read_only: bool) -> tuple[Store, str]:
+    """The store, and why it can only be read; "" where it can be written."""
+    folder = out / HOME
+    if not (folder / "store.sqlite").is_file():
+        raise UsageError(f"{out}: not a dataset of captioner (no {HOME} in it); give the OUT of a build")
+    why = "it was opened to be read only" if read_only else ""
+    if not read_only:
+        try:
+            return Store(folder), ""
+        except StoreError as error:
+            why = str(error)
+    return Store.reading(folder), why
+
+
+def make_drafter(store: Store, settings: Settings) -> Drafter:
+    """As the last build drafted. The voices of all speakers are those of the whole dataset, read only where a template
+    speaks of voices at all."""
+    drafter = Drafter.of(settings).told(people_of(store))
+    return drafter.hearing(unpack(row.cut, Cut) for row in store.clips())
+
+
+def bring_up(desk: Desk) -> None:
+    """Rows for clips that have none, then what the journal has more than the store knows."""
+    missing = desk.store.rows.missing()
+    if missing:
+        fill_rows(desk.store, desk.drafter, missing)
+    desk.ledger.catch_up()
+
+
+def recorded(store: Store) -> dict[str, str]:
+    """Settings of the last build, as they are kept."""
+    known: dict[str, str] = json.loads(store.meta("settings") or "{}")
+    return known

@@ -1,0 +1,83 @@
+"""A clip as persons and machine have it now: its words and caption, and its row in the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from captioner.captions.edited import plain_speech
+from captioner.captions.lint import Finding, lint
+from captioner.decisions import Edit, Status
+from captioner.drafting import Drafter
+from captioner.rowtable import ClipLine, Rows, words_of
+from captioner.store import ClipRow, Store, unpack
+from captioner.types import Caption, Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A clip with all that was decided of it."""
+
+    row: ClipRow
+    drafted: Cut
+    """As the machine has it..."""
+    draft: Caption
+    cut: Cut
+    """... and as edited."""
+    caption: Caption
+    edits: Mapping[str, Edit]
+    status: Status
+    findings: tuple[Finding, ...]
+
+    @property
+    def words(self) -> str:
+        return plain_speech(self.caption.fields)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is approved as it is: approving other words does not count."""
+        return self.status.state == "approved" and self.status.words in (None, self.words)
+
+
+def now_of(row: ClipRow, drafter: Drafter, edits: Mapping[str, Edit], status: Status) -> Now:
+    cut, draft = unpack(row.cut, Cut), unpack(row.draft, Caption)
+    edited, caption = drafter.edited(cut, draft, row.adopted, edits)
+    return Now(row, cut, draft, edited, caption, edits, status, lint(edited, caption, edits))
+
+
+def line_of(now: Now, rev: int = 0) -> tuple[ClipLine, str]:
+    """Its row, and its text in one case."""
+    cut, state = now.cut, now.status.state
+    if state == "approved" and not now.stands:
+        state = "edited"
+    line = ClipLine(
+        now.row.id, now.row.recording, cut.start, cut.frames, cut.span.start, cut.span.duration,
+        now.drafted.speaker or "", now.drafted.trust, cut.language or "", now.words,
+        words_of(finding.code for finding in now.findings), len(now.findings),
+        sum(finding.error for finding in now.findings), state, now.status.reason, words_of(sorted(now.edits)), rev,
+    )  # fmt: skip
+    return line, now.caption.text.casefold()
+
+
+def edits_of(rows: Rows, clip: str) -> dict[str, Edit]:
+    return {field: Edit(text, against) for field, (text, against) in rows.edits(clip).items()}
+
+
+def status_of(rows: Rows, clip: str) -> Status:
+    state, reason, words = rows.status(clip)
+    return Status(state, reason, words)  # type: ignore[arg-type]
+
+
+def stored(store: Store, row: ClipRow, drafter: Drafter) -> Now:
+    """A clip of the store with what the store knows of decisions."""
+    return now_of(row, drafter, edits_of(store.rows, row.id), status_of(store.rows, row.id))
+
+
+def fill_rows(store: Store, drafter: Drafter, recordings: Iterable[str]) -> None:
+    """Make the rows of these recordings' clips anew. Callers hold a transaction or not."""
+    with store.transaction():
+        for name in recordings:
+            clips = store.clips_of(name)
+            revs = store.rows.revs([clip.id for clip in clips])
+            store.rows.fill([line_of(stored(store, clip, drafter), revs.get(clip.id, 0) + 1) for clip in clips])
+        store.rows.drop_strangers()
