@@ -55,7 +55,7 @@ def _make(page: FirstPage | None) -> type[Driver]:
             self._page = page
 
         def start_application_mode(self) -> None:
-            super().start_application_mode()
+            super().start_application_mode()  # type: ignore[no-untyped-call]
             if self._page is not None and self._page.before is not None:
                 self.attrs_before = self._page.before
             self._page = None

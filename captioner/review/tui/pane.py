@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -13,6 +14,9 @@ class Pane(Widget):
     """Line API with its own difference: Textual has none and would send a whole dirty region again."""
 
     can_focus = False
+
+    class Resized(Message):
+        """It has another size now: what it shows has to be made for that."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's own name
         super().__init__(id=id)
@@ -32,6 +36,9 @@ class Pane(Widget):
 
     def render_line(self, y: int) -> Strip:
         return self.lines[y] if y < len(self.lines) else Strip.blank(self.size.width)
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
     def render(self) -> str:
         return ""

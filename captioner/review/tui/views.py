@@ -28,8 +28,11 @@ class ClipView:
     """All of the text that the trainer will read."""
     file: str
     """Where it is written, or would be."""
+    path: str
+    """The same with its folder."""
     saved: str
     """`written`, `not written`, `saved`: what the disk has of it."""
+    has_picture: bool = False
     reason: str = ""
     """Why it was rejected or flagged."""
     notices: tuple[tuple[str, str], ...] = ()

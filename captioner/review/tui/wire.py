@@ -72,7 +72,7 @@ class Wire:
         shown += [("", "?")] * (x + len(new) - len(shown))
         first, last = max(first, x), min(last, x + len(new))
         old = shown[x : x + len(new)]
-        if any(not text or not text.isascii() and len(text) != 1 for text, _ in (*old, *new)):
+        if any(not text or (not text.isascii() and len(text) != 1) for text, _ in (*old, *new)):
             first, last = x, x + len(new)  # a wide character: never half of it
             runs = [(first, last)] if old != new else []
         else:
@@ -174,7 +174,7 @@ def _parts(codes: str) -> tuple[tuple[str, ...], str, str]:
             front, back = (code, back) if number == "38" else (front, code)
         elif number[0] in "39" and len(number) == 2:
             front = number
-        elif number[0] == "4" and len(number) == 2 or len(number) == 3:
+        elif (number[0] == "4" and len(number) == 2) or len(number) == 3:
             back = number
         else:
             attributes.append(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from textual import events
@@ -46,13 +46,19 @@ def room_for(text: int, height: int, *, has_picture: bool) -> Room:
     wave = 0 if left < 4 else 2 if left < 8 else 4 if left < 16 else 6 if left < 28 else 8
     if wave:
         left -= wave + 2
-    picture = min(left, max(height // 4, 5), 14) if has_picture and left >= 5 else 0
+    wanted = picture_lines(height)
+    picture = wanted if has_picture and left >= wanted else 0
     return Room(picture, wave, 3 if height < 24 else 6)
+
+
+def picture_lines(height: int) -> int:
+    """Lines of the thumbnails in a pane of this height."""
+    return min(max(height // 4, 5), 14)
 
 
 def draw_detail(
     clip: ClipView,
-    media: MediaView,
+    media_for: Callable[[int], MediaView],
     play: PlayView,
     look: Look,
     width: int,
@@ -61,16 +67,20 @@ def draw_detail(
     diff: bool = False,
     trim: TrimView | None = None,
     reserve: tuple[int, int] | None = None,
+    waves: bool = True,
 ) -> Drawn:
     """The whole pane; where it is small, pictures go first, then the sound's, and words last.
 
-    `reserve` is the number of a field whose place an editor takes, and how many lines of it.
+    `media_for` gives the sound in so many lines. `reserve` is the number of a field whose place an editor takes, and
+    how many lines of it.
     """
     text, places, slow = text_lines(clip, look, width, height, diff=diff, reserve=reserve)
-    given = room_for(len(text) + 2, height, has_picture=bool(media.picture))
+    given = room_for(len(text) + 2, height, has_picture=clip.has_picture)
+    media = media_for(given.wave)
     lines = [head_line(clip, look, width)]
     lines += [_centred(strip, look, width) for strip in media.picture[: given.picture]]
-    if given.wave:
+    lines += [look.blank(width)] * (given.picture - min(len(media.picture), given.picture))
+    if given.wave and waves:
         lines += sound_lines(clip, media, play, look, width, given.wave, trim)
     shift = len(lines)
     lines += text
@@ -136,9 +146,9 @@ def text_lines(
     room = max(width - LABEL - 1, 8)
     lines: list[list[Piece]] = []
     places: dict[int, tuple[int, int]] = {}
-    for name, told in clip.notices:
+    for name, said_so in clip.notices:
         head = fit(f" {sign.warning} {name}", LABEL)
-        lines += beside([(head, "warn")], wrap([(clean(told), "warn")], room, 2, sign.cut))
+        lines += beside([(head, "warn")], wrap([(clean(said_so), "warn")], room, 2, sign.cut))
     said = " ".join(word.text for word in clip.words)
     if all(field.value != said for field in clip.fields):
         lines += beside(label("heard"), wrap(_heard(clip, look), room, most, sign.cut))
@@ -149,7 +159,9 @@ def text_lines(
         if field.value == said or number == 0:  # the same place for what follows, whatever the clip's length
             made += [[]] * (min(1 if height < 20 else 2 if height < 30 else 3, most) - len(made))
         if reserve is not None and reserve[0] == number:  # the editor stands here
-            made = beside(label(field.name, field.key, edited=field.edited, sign=sign.status["edited"]), [[]] * reserve[1])
+            made = beside(
+                label(field.name, field.key, edited=field.edited, sign=sign.status["edited"]), [[]] * reserve[1]
+            )
         places[number] = (len(lines), len(made))
         lines += made
     told = finding_lines(clip.findings, width, sign)

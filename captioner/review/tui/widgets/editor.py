@@ -103,8 +103,5 @@ class Editor(Pane):
     def on_click(self, event: events.Click) -> None:
         self._become(self.buffer.at(index_at(event.y, event.x, self.text, self.size.width)))
 
-    def on_resize(self) -> None:
-        self.draw()
-
     def render_line(self, y: int) -> Strip:
         return self.lines[y] if y < len(self.lines) else self.look.strip((), self.size.width, "editor")

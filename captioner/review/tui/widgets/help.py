@@ -1,4 +1,4 @@
-"""The help page: every action with its keys, by state, from the one table. In as many columns as there is room for."""
+"""The help: every action with its keys, from the one table. In as many columns as there is room for, page by page."""
 
 from __future__ import annotations
 
@@ -7,36 +7,45 @@ from collections.abc import Sequence
 from textual.strip import Strip
 
 from captioner.review.tui.look import Look
-from captioner.review.tui.rows import Piece, fit
+from captioner.review.tui.rows import Piece, fit, width_of
 
-KEYS, COLUMN = 16, 50
+KEYS, COLUMN = 14, 40
+
+Group = tuple[str, Sequence[tuple[str, str]]]
+"""A title, and keys with what they do."""
 
 
-def help_lines(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]], look: Look, width: int, height: int) -> list[Strip]:
-    """`groups`: title and (keys, what they do). Cut at the height with a line that says how to see the rest."""
-    if width < 2 or height < 2:
-        return []
+def help_pages(groups: Sequence[Group], look: Look, width: int, height: int) -> list[list[Strip]]:
+    """The pages, each of exactly `height` lines."""
+    if width < 2 or height < 4:
+        return [[]]
     columns = max(width // COLUMN, 1)
-    cells = width // columns
-    entries: list[list[Piece]] = []
-    for title, actions in groups:
-        entries += [[(f" {title}", "title")]]
-        entries += [[(" " + fit(keys, KEYS), "key"), (fit(told, cells - KEYS - 1, look.glyphs.cut), "text")] for keys, told in actions]
-        entries += [[]]
-    return entries_in_columns(entries, look, width, height, columns)
+    cells, room = width // columns, height - 2
+    entries = [entry for group in groups for entry in (*_group(group, look, cells), [])]
+    pages = [entries[first : first + columns * room] for first in range(0, len(entries), columns * room)] or [[]]
+    return [_page(page, number, len(pages), look, width, height, columns) for number, page in enumerate(pages, 1)]
 
 
-def entries_in_columns(entries: Sequence[list[Piece]], look: Look, width: int, height: int, columns: int) -> list[Strip]:
+def _group(group: Group, look: Look, cells: int) -> list[list[Piece]]:
+    title, actions = group
+    lines: list[list[Piece]] = [[(f" {title}", "title")]]
+    for keys, told in actions:
+        taken = max(KEYS, width_of(keys) + 1)
+        lines.append([(" " + fit(keys, taken), "key"), (fit(told, cells - taken - 2, look.glyphs.cut), "text")])
+    return lines
+
+
+def _page(
+    entries: Sequence[list[Piece]], number: int, of: int, look: Look, width: int, height: int, columns: int
+) -> list[Strip]:
     cells, room = width // columns, height - 2
     rows = min(max(-(-len(entries) // columns), 1), room)
-    lines = [look.strip([(" Keys: press any key to go back", "bar_accent")], width, "bar")]
+    told = f" Keys {number}/{of}: space turns the page, any other key closes" if of > 1 else " Keys: any key closes"
+    lines = [look.strip([(told, "bar_accent")], width, "bar"), look.blank(width)]
     for row in range(rows):
-        parts = []
-        for column in range(columns):
-            place = column * rows + row
-            parts.append(look.strip(entries[place] if place < len(entries) else [], cells))
-        lines.append(look.strip((), width) if not parts else Strip.join([*parts, look.blank(width - cells * columns)] if width > cells * columns else parts))
-    hidden = len(entries) - rows * columns
-    more = f" {look.glyphs.more} {hidden} more lines: `:` lists every action and finds it by name" if hidden > 0 else ""
-    lines += [look.blank(width)] * (height - 1 - len(lines))
-    return [*lines[: height - 1], look.strip([(more, "warn")], width)]
+        places = [column * rows + row for column in range(columns)]
+        parts = [look.strip(entries[place] if place < len(entries) else [], cells) for place in places]
+        lines.append(
+            Strip.join([*parts, look.blank(width - cells * columns)]) if width > cells * columns else Strip.join(parts)
+        )
+    return [*lines, *[look.blank(width)] * (height - len(lines))]

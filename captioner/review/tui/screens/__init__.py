@@ -1,0 +1,1 @@
+"""The screen and the parts of its work: typing into fields, prompts, moving edges, hearing."""

@@ -1,0 +1,225 @@
+"""What the screen reads of the desk, as values that are drawn; the only part that knows how the desk keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from captioner.review.actions import ACTIONS, Action, State
+from captioner.review.tui.rows import Row
+from captioner.review.tui.views import ClipView
+from captioner.review.tui.widgets.fields import FieldLine, Finding
+from captioner.review.tui.widgets.help import Group
+from captioner.review.tui.widgets.wave import Spoken
+
+if TYPE_CHECKING:
+    from captioner.review.desk import Desk, Outcome, Stats
+    from captioner.review.items import Item
+    from captioner.review.source import Card, Piece
+    from captioner.rowtable import ClipLine
+
+GROUPS = {
+    "move": "Go", "decide": "Decide", "edit": "Edit", "hear": "Hear", "see": "See", "cut": "Cut", "find": "Find",
+    "other": "And",
+}  # fmt: skip
+SHOWN_KEYS = {
+    "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
+}  # fmt: skip
+
+
+def row_of(line: ClipLine, number: int, marked: bool) -> Row:
+    return Row(
+        number,
+        line.status,
+        line.speaker.replace("SPEAKER_", "#"),
+        line.seconds,
+        line.trust,
+        line.words,
+        line.findings,
+        line.errors > 0,
+        marked,
+    )
+
+
+def clock(seconds: float) -> str:
+    """A moment of a recording: `14:03.20`, `1:14:03.20`."""
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{rest / 100:05.2f}"
+
+
+def view_of(item: Item, row: Row) -> ClipView:
+    fields = tuple(
+        FieldLine(str(number) if number < 10 else "", field.name, field.value, field.draft, field.edited)
+        for number, field in enumerate(item.fields, 1)
+    )
+    notices = [("look", told) for told in item.notices]
+    if item.conflict is not None:
+        notices.append(("in file", item.conflict.found))
+    saved = "written" if item.current else "written with other words" if item.written else "not written"
+    return ClipView(
+        row=row,
+        id=item.id,
+        source=f"{item.line.recording} {clock(item.begins)}-{clock(item.ends)}",
+        words=tuple(Spoken(word.text, word.start, word.end, word.doubted) for word in item.words),
+        fields=fields,
+        findings=tuple(Finding(finding.error, finding.text) for finding in item.findings),
+        caption=item.caption,
+        file=PurePath(item.file).name,
+        path=item.file,
+        saved=saved,
+        reason=item.status.reason,
+        notices=tuple(notices),
+    )
+
+
+class Reading:
+    """The desk as the screen sees it. What it hands out stays right until something is done."""
+
+    def __init__(self, desk: Desk, keys: Mapping[tuple[State, str], str]) -> None:
+        self.desk = desk
+        self._keys = keys
+        self._view: ClipView | None = None
+        self._page: tuple[tuple[int, int], list[Row]] | None = None
+        self._stats: Stats | None = None
+
+    def forget(self) -> None:
+        """Something was done: what was read is old."""
+        self._view = self._page = self._stats = None
+
+    # -- the table of actions ----------------------------------------------------------------------------------------
+
+    def action_for(self, state: State, key: str) -> str | None:
+        return self._keys.get((state, key))
+
+    def keys_for(self, action: str) -> tuple[str, ...]:
+        """How a person reads the keys of an action, as they are mapped."""
+        return tuple(SHOWN_KEYS.get(key, key) for (_, key), id_ in self._keys.items() if id_ == action)
+
+    def hints(self, state: State) -> list[tuple[str, str]]:
+        """Key and short title of what the footer shows, help at its end."""
+        shown = [action for action in ACTIONS if state in action.states and action.short]
+        shown.sort(key=lambda action: action.id == "help")
+        return [(keys[0], action.short) for action in shown if (keys := self.keys_for(action.id))]
+
+    @property
+    def groups(self) -> list[Group]:
+        def keys(action: Action) -> str:
+            return " ".join(dict.fromkeys(self.keys_for(action.id))) or ":"
+
+        fields = ("1-9", "edit a field by its number")
+        made: list[Group] = []
+        for name, title in GROUPS.items():
+            entries = [
+                (keys(action), action.title)
+                for action in ACTIONS
+                if action.group == name and not action.id.startswith("field-")
+            ]
+            made.append((title, [*entries, fields] if name == "edit" else entries))
+        return made
+
+    # -- the list ----------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.desk.out.resolve().name
+
+    @property
+    def cursor(self) -> int:
+        return self.desk.session.cursor
+
+    @property
+    def place(self) -> tuple[str | None, str]:
+        """The clip under the cursor and its cut: another one has to be heard and drawn anew."""
+        return self.desk.session.clip, self.desk.session.query
+
+    @property
+    def shown(self) -> int:
+        return len(self.desk.session.ids)
+
+    @property
+    def total(self) -> int:
+        return self.desk.session.total
+
+    @property
+    def query(self) -> str:
+        return self.desk.session.query
+
+    @property
+    def selecting(self) -> bool:
+        return bool(self.desk.session.marked)
+
+    @property
+    def empty(self) -> str:
+        return "no clip passes the filter; Esc shows all again" if self.query else "no clip came out of the build"
+
+    @property
+    def stats(self) -> Stats:
+        if self._stats is None:
+            self._stats = self.desk.stats
+        return self._stats
+
+    @property
+    def greeting(self) -> tuple[str, str]:
+        """What the status line says first."""
+        return (f"read only: {self.desk.why}", "warn") if self.desk.read_only else ("", "")
+
+    def rows(self, first: int, count: int) -> list[Row]:
+        if self._page is None or self._page[0] != (first, count):
+            marked = self.desk.session.marked
+            lines = self.desk.page(first, count)
+            numbers = (
+                [self.desk.number(line.id) for line in lines]
+                if self.query
+                else range(first + 1, first + 1 + len(lines))
+            )
+            made = [row_of(line, number, line.id in marked) for line, number in zip(lines, numbers, strict=True)]
+            self._page = ((first, count), made)
+        return self._page[1]
+
+    def clip(self) -> ClipView | None:
+        """The clip under the cursor; None where the list is empty."""
+        id_ = self.desk.session.clip
+        if id_ is None:
+            return None
+        if self._view is None or self._view.id != id_:
+            item = self.desk.item()
+            if item is None:
+                return None
+            self._view = view_of(item, row_of(item.line, item.number, id_ in self.desk.session.marked))
+        return self._view
+
+    # -- doing -------------------------------------------------------------------------------------------------------
+
+    def do(self, action: str, **given: Any) -> Outcome:
+        """Raises a CaptionerError where it cannot be done; nothing was changed then."""
+        outcome = self.desk.do(action, **given)
+        if outcome.rows or outcome.everything:
+            self.forget()
+        return outcome
+
+    def move_to(self, place: int) -> None:
+        self.desk.do("go", place=place)
+
+    # -- what an answer would do -------------------------------------------------------------------------------------
+
+    def hits(self, text: str) -> int:
+        """Clips of the list that say a text."""
+        return len(self.desk.store.rows.saying(list(self.desk.session.ids), text))
+
+    def piece(self) -> tuple[Piece, Card] | None:
+        """What is heard and seen of the clip under the cursor, and its words. Raises CaptionerError where its
+        recording is gone."""
+        from captioner.review.source import Card
+
+        clip = self.clip()
+        if clip is None:
+            return None
+        fields = tuple((field.name, field.value) for field in clip.fields)
+        card = Card(clip.id, clip.source, fields, tuple(finding.text for finding in clip.findings))
+        return self.desk.piece(clip.id), card
+
+    def count(self, query: str) -> int:
+        """Clips that a filter would show. Raises QueryError where it cannot be read."""
+        return len(self.desk.matching(query))
