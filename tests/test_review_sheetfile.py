@@ -32,7 +32,7 @@ RECORDS = st.lists(
         st.from_regex(r"[a-z]{1,8}_f[0-9]{1,4}n[0-9]{1,3}", fullmatch=True),
         st.sampled_from(["todo", "approved", "rejected", "flagged"]),
         NASTY,
-        st.fixed_dictionaries({"speech": NASTY, "voice": NASTY}),
+        st.fixed_dictionaries({"speech": NASTY, "caption": NASTY, "reason": NASTY, "Ask_2": NASTY}),
         st.fixed_dictionaries({"caption": NASTY}),
     ),
     min_size=1,

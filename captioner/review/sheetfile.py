@@ -22,7 +22,10 @@ DRAFT = "<draft>"
 
 KEEPS = ("clip", "decision", "reason")
 TOLD = ("recording", "begins", "seconds", "speaker", "findings", "caption")
-"""Columns that are there to be read; what is written into them is passed by."""
+"""What is there to be read; what is written into it is passed by. In a table's head it stands in brackets."""
+
+DECISION = "*decision"
+"""Under which `was` has the decision: no field is called so."""
 
 DECISIONS = {
     "approved": "approved", "approve": "approved", "ok": "approved", "yes": "approved", "keep": "approved",
@@ -33,8 +36,8 @@ DECISIONS = {
 }  # fmt: skip
 """What may stand in a decision, in any case, and what it means. "edited" is what an edit makes of a clip by itself."""
 
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""Beginnings that a spreadsheet takes for a formula, behind any number of apostrophes."""
+_FORMULA = re.compile("'*(?:[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]|\\s*<draft>)")
+"""Beginnings that a spreadsheet takes for a formula, or we for an order, behind any number of apostrophes."""
 
 _SPLIT = re.compile(r"\s+")
 
@@ -73,7 +76,7 @@ class ClipRecord:
     told: Mapping[str, str] = field(default_factory=dict)
 
     def was(self) -> dict[str, str]:
-        stand = {"decision": decided(self.decision, self.reason), **self.fields}
+        stand = {DECISION: decided(self.decision, self.reason), **self.fields}
         return {name: mark(text) for name, text in stand.items()}
 
 
@@ -96,7 +99,7 @@ def as_csv(records: Sequence[ClipRecord]) -> str:
     told = [name for name in TOLD if any(name in record.told for record in records)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([*KEEPS, *names, *told, "was"])
+    writer.writerow([*KEEPS, *map(_head, names), *(f"({name})" for name in told), "was"])
     for record in records:
         values = [record.clip, record.decision, record.reason]
         values += [record.fields.get(name, "") for name in names]
@@ -104,6 +107,11 @@ def as_csv(records: Sequence[ClipRecord]) -> str:
         was = " ".join(f"{name}={told_mark}" for name, told_mark in record.was().items())
         writer.writerow([guarded(value) for value in [*values, was]])
     return "\ufeff" + out.getvalue()
+
+
+def _head(field: str) -> str:
+    """A field's column; one that is called as something else here says that it is a field."""
+    return f"field {field}" if field.casefold() in (*KEEPS, "was") else field
 
 
 def as_jsonl(records: Iterable[ClipRecord]) -> str:
@@ -167,7 +175,7 @@ def _from_csv(text: str, origin: str) -> Table:
         if len(values) > len(heads) and any(value.strip() for value in values[len(heads) :]):
             faults.append(f"line {line}: more cells than columns; put a text with commas in quotation marks")
             continue
-        named = dict(zip(heads, map(unguarded, values), strict=False))
+        named = dict(zip(heads, values, strict=False))
         rows.append(_csv_row(named, line))
     return _checked(rows, faults)
 
@@ -192,22 +200,25 @@ def _cells(text: str, separator: str) -> list[tuple[int, list[str]]]:
 
 
 def _heads(cells: Sequence[str]) -> list[str]:
-    return [cell.strip().casefold() for cell in cells]
+    """Ours in any case; fields as they are spelt."""
+    heads = [cell.strip() for cell in cells]
+    return [head.casefold() if head.casefold() in (*KEEPS, "was") else head for head in heads]
 
 
 def _csv_row(named: Mapping[str, str], line: int) -> Row:
     was = _marks(named["was"]) if named.get("was", "").strip() else None
     fields: dict[str, str | None] = {}
     for name, text in named.items():
-        if not name or name in (*KEEPS, *TOLD, "was"):
+        if not name or name in (*KEEPS, "was") or name.startswith("("):
             continue
+        name = name.removeprefix("field ")
         if text.strip() == DRAFT:
             fields[name] = None
         elif text.strip() or (was is not None and name in was):  # an empty cell says something only where it did not
-            fields[name] = text
+            fields[name] = unguarded(text)
     clip, decision = named["clip"].strip(), named.get("decision", "").strip()
     reason = named.get("reason")
-    return Row(clip, line, decision or None, None if reason is None else reason.strip(), fields, was)
+    return Row(clip, line, decision or None, None if reason is None else unguarded(reason).strip(), fields, was)
 
 
 def _marks(text: str) -> dict[str, str]:
