@@ -83,31 +83,29 @@ class Drafter:
         """What the captions of cuts will say of their voices: it depends on cuts of other recordings, too."""
         return tuple(voice(cut, self._of(cut)) for cut in cuts)
 
-    def draft(self, cut: Cut, adopted: str | None) -> Caption:
-        """The caption of a cut; `adopted` is the text that stood beside an already-cut source."""
+    def draft(self, cut: Cut, adopted: str | None, texts: Mapping[str, str] | None = None) -> Caption:
+        """The caption of a cut; `adopted` is the text that stood beside an already-cut source, `texts` a person's own
+        by field, "" to leave one out. Raises TemplateError where they take the trigger away."""
         drafted = compose(cut, self._of(cut), self.template)
+        if texts:
+            own = {name: fitted(name, text, cut.language) for name, text in texts.items() if name in drafted.fields}
+            drafted = render(self.template, {**drafted.fields, **own})
+            adopted = texts.get(ADOPTED, adopted) if adopted is not None else None
         if adopted is not None:
             drafted = adopt_caption(adopted, drafted)
         return replace(drafted, doubts=self._too_long(drafted.text))
 
     def edited(self, cut: Cut, draft: Caption, adopted: str | None, edits: Mapping[str, Edit]) -> tuple[Cut, Caption]:
-        """The cut and its caption with a person's texts in place of the draft's: fields by name, `caption` for the text
-        that stood beside an already-cut source. Raises TemplateError where they take the trigger away."""
+        """The cut saying a person's words, and its caption with all of a person's texts in place of the draft's."""
         if not edits:
             return cut, draft
         texts = {name: edit.text for name, edit in edits.items()}
         words = texts.get(SPEECH)
-        if words is not None:
-            texts[WORDS] = words
-        said = cut if not words else with_words(cut, without_sounds(words))
-        fields = dict(compose(said, self._of(said), self.template).fields)
-        fields |= {name: fitted(name, text, cut.language) for name, text in texts.items() if name in fields}
-        caption = render(self.template, fields)
-        if adopted is not None:
-            caption = adopt_caption(texts.get(ADOPTED, adopted), caption)
-        if words == "":
-            said = replace(said, lines=())
-        return said, replace(caption, doubts=self._too_long(caption.text))
+        if words is None:
+            return cut, self.draft(cut, adopted, texts)
+        said = with_words(cut, without_sounds(words)) if words else cut
+        caption = self.draft(said, adopted, {**texts, WORDS: words})
+        return said if words else replace(said, lines=()), caption
 
     def asked(self, adopted: str | None) -> tuple[str, ...]:
         """Names of the fields that a person can write, in the order in which they are shown: the words first."""

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from captioner.backends import choose_backends
+from captioner.captions.edited import plain_speech
+from captioner.decisions import Decisions, place_of
 from captioner.describing import check_ahead, describe_all
 from captioner.drafting import Drafter
 from captioner.errors import SettingsError
@@ -20,7 +22,10 @@ from captioner.identities import chosen, label_all, people_of
 from captioner.judging import gates_summary, judge_all
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
+from captioner.reviewlog import read_decisions
+from captioner.rowmaking import ROWS_VERSION, fill_rows, retell, told_all
 from captioner.settings import Settings
+from captioner.shaping import keep_sources, shape_all
 from captioner.stages import Engine, Job, Reporter, Stages
 from captioner.store import ClipRow, Store, key_of, pack, unpack
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
@@ -44,6 +49,11 @@ class Build:
     seconds: dict[str, float]
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    reviewed: bool = False
+    """Whether a person has just looked: what they approved is written, and what stood there undecided stays."""
+    standing: frozenset[str] = frozenset()
+    """Clips that stood in `OUT/clips` before."""
+    decided: Decisions = field(default_factory=Decisions)
 
     def run(self, *, yes: bool, dry: bool = False) -> Summary:
         """The whole build. Raises UsageError before anything is started, StoreError, ModelError."""
@@ -51,6 +61,7 @@ class Build:
         backends = choose_backends(self.settings)
         check_rules(self.settings)
         with self._store(dry) as store:
+            self.standing = frozenset(store.written())
             stages = Stages(self.settings, store, self.engine, self.reporter, backends, self.time, self.seconds)
             found = self.time(
                 "identify", lambda: identify(self.inputs, self.out, self.settings, store, self.engine, self.reporter)
@@ -77,16 +88,24 @@ class Build:
         check_ahead(stages, found.recordings)
         stages.run(jobs)
         usable = [job for job in jobs if job.failure is None]
+        self.decided = read_decisions(self.out)
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
+        keep_sources(planned, stages.store, rate)
+        planned, recut = shape_all(planned, stages, self.settings, rate, self.decided)
         planned = measure_all(planned, stages)
         planned = self.time("speakers", lambda: label_all(planned, stages))
         planned = self.time("judge", lambda: judge_all(chosen(planned, self.settings.only), self.settings))
         drafter = drafter.told(people_of(stages.store))
         planned, seen = describe_all(planned, stages, lambda cut: not yes or self._accepted(cut))
         self.failures = [*found.failures, *(job.failure for job in jobs if job.failure is not None)]
-        drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store))
+        drafts = self.time("draft", lambda: draft_all(planned, drafter, stages.store, self.out, self.decided))
         corrected = write_heard([entry.job for entry in planned], stages, self.out)
-        self.notes = [*seen, *(f"{path}: corrected by hand, left as it is" for path in corrected)]
+        self.notes = [
+            *seen,
+            *recut,
+            *homeless(planned, self.decided),
+            *(f"{path}: corrected by hand, left as it is" for path in corrected),
+        ]
         remember(stages.store, self.settings, self.inputs)
         return self._finish(found, planned, drafts, stages, rate, yes=yes)
 
@@ -137,7 +156,15 @@ class Build:
         return write_dataset(wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter)
 
     def _accepted(self, cut: Cut, caption: Caption | None = None) -> bool:
-        """Whether a cut is written without a look at it; its caption counts once it is drafted."""
+        """Whether a cut is written: as a person decided, else without a look at it where nothing speaks against it.
+        Its caption counts once it is drafted; other words than a person approved are not approved."""
+        status = self.decided.of(cut.id)
+        if status.state == "rejected":
+            return False
+        if status.state == "approved" and (caption is None or status.words in (None, plain_speech(caption.fields))):
+            return True
+        if self.reviewed:
+            return cut.id in self.standing and status.state in ("todo", "edited")
         doubts = cut.all_doubts if caption is None else cut.all_doubts + caption.doubts
         return self.settings.include_doubted or not doubts
 
@@ -224,13 +251,17 @@ def clip_rate(settings: Settings, found: Identified) -> Fraction:
     return dataset_rate([None if r.video is None else r.video.rate for r in found.recordings])
 
 
-def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> dict[str, Caption]:
-    """A caption for every cut. Stored rows are replaced where the plan or the words around it changed."""
+def draft_all(
+    planned: Sequence[PlannedJob], drafter: Drafter, store: Store, out: Path, decided: Decisions
+) -> dict[str, Caption]:
+    """A caption for every cut, with what persons wrote in it. Stored rows are replaced where the plan or the words
+    around it changed; what the machine drafted and what a person wrote never share a row."""
     drafts: dict[str, Caption] = {}
     drafter = drafter.hearing(cut for entry in planned for cut in entry.planned.cuts)
     known = {row.id: row for row in store.clips()}
     drafted = json.loads(store.meta("drafted") or "{}")
     now = {}
+    fresh = set(store.rows.missing())
     with store.transaction():
         for entry in planned:
             name = entry.job.recording.name
@@ -243,9 +274,42 @@ def draft_all(planned: Sequence[PlannedJob], drafter: Drafter, store: Store) -> 
                 caption = drafts[cut.id] = drafter.draft(cut, entry.planned.adopted_caption)
                 rows.append(ClipRow(cut.id, name, place, pack(cut), pack(caption), entry.planned.adopted_caption))
             store.replace_clips(name, rows)
+            fresh.add(name)
         store.keep_only(now)
         store.set_meta("drafted", json.dumps(now))
-    return drafts
+        _list_rows(store, drafter, out, fresh, set(now))
+    return drafts | _edited(planned, drafter, drafts, decided)
+
+
+def _list_rows(store: Store, drafter: Drafter, out: Path, fresh: set[str], everything: set[str]) -> None:
+    """The rows that a review lists: of what was drafted again, or all where decisions or rows are others."""
+    if not told_all(store, out) or store.meta("rows") != ROWS_VERSION:
+        retell(store, out)
+        fresh = everything
+    fill_rows(store, drafter, sorted(fresh))
+    store.set_meta("rows", ROWS_VERSION)
+
+
+def _edited(
+    planned: Sequence[PlannedJob], drafter: Drafter, drafts: Mapping[str, Caption], decided: Decisions
+) -> dict[str, Caption]:
+    """The captions that a person wrote in."""
+    return {
+        cut.id: drafter.edited(cut, drafts[cut.id], entry.planned.adopted_caption, decided.edits(cut.id))[1]
+        for entry in planned
+        for cut in entry.planned.cuts
+        if decided.edits(cut.id)
+    }
+
+
+def homeless(planned: Sequence[PlannedJob], decided: Decisions) -> list[str]:
+    """What is to be said of decisions about clips that are not there any more, because they are cut elsewhere now."""
+    here = {cut.id for entry in planned for cut in entry.planned.cuts}
+    slugs = {entry.job.recording.slug for entry in planned}
+    lost = [id_ for id_ in {*decided.status, *decided.fields} if id_ not in here and place_of(id_)[0] in slugs]
+    return [
+        f"{id_}: you decided on it, and it is cut otherwise now; look at that stretch again" for id_ in sorted(lost)
+    ]
 
 
 def remember(store: Store, settings: Settings, inputs: Sequence[Path] | None) -> None:

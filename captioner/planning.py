@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from captioner.adopt import Adopted, adopt_turns, adopt_words, adopted_doubts, find_adopted
 from captioner.cuts.frames import FrameRule
@@ -25,6 +26,8 @@ from captioner.stages import Job, Reporter, Stages
 from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
+
+T = TypeVar("T")
 
 PLAN_VERSION = "11"
 
@@ -57,6 +60,8 @@ class PlannedJob:
     job: Job
     planned: Planned
     key: str
+    adopted: Adopted = field(default_factory=Adopted)
+    """What stood beside the source."""
 
 
 def frame_rule(settings: Settings, recording: Recording, rate: Fraction) -> FrameRule:
@@ -74,14 +79,34 @@ def plan_key(job: Job, settings: Settings, rate: Fraction, adopted: Adopted) -> 
     return key_of("plan", made_by, job.recording.slug, heard, rate, rule, settings.keep_cuts, adopted)
 
 
-def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
-    """Words to Lines to Cuts, measured."""
+class Results(Protocol):
+    """Where what was heard and seen is found: `Stages`, or the store alone."""
+
+    def result(self, job: Job, stage: str, kind: type[T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """All that one recording's cuts are planned on."""
+
+    footage: Footage
+    adopted: Adopted
+    language: str | None
+    """What is said in it is in this language; None where nobody can be sure."""
+    heard_language: str | None
+    duration: float
+    """Seconds of sound."""
+    speakers: int
+
+
+def ground_of(job: Job, results: Results, settings: Settings, rate: Fraction, adopted: Adopted) -> Ground:
+    """Words to Lines, on the recording's frame grid."""
     recording = job.recording
-    sound = stages.result(job, "sound", Sound)
-    activity = stages.result(job, "vad", Activity)
-    transcript = stages.result(job, "asr", Transcript)
-    diarization = stages.result(job, "diarizer", Diarization)
-    picture = stages.result(job, "picture", Picture) if recording.video is not None else None
+    sound = results.result(job, "sound", Sound)
+    activity = results.result(job, "vad", Activity)
+    transcript = results.result(job, "asr", Transcript)
+    diarization = results.result(job, "diarizer", Diarization)
+    picture = results.result(job, "picture", Picture) if recording.video is not None else None
     turns = adopt_turns(adopted, diarization.turns)
     alone = diarization.exclusive if adopted.turns is None and diarization.exclusive else turns
     regions = speech_regions(activity)
@@ -95,20 +120,31 @@ def plan_recording(job: Job, stages: Stages, settings: Settings, rate: Fraction,
     shots = () if picture is None else picture.shots
     rule = frame_rule(settings, recording, rate)
     footage = Footage(recording.slug, lines, words, turns, activity, shots, start, end, rate, rule)
-    made = (keep_whole if settings.keep_cuts else plan)(footage)
     sure = transcript.language_probability is None or transcript.language_probability >= SURE_LANGUAGE
     language = transcript.language if sure else None
-    cuts = tuple(
-        replace(known, language=language, doubts=known.doubts + unexplained(known, activity))
-        for known in (adopted_doubts(adopted, cut) for cut in made.cuts)
-    )
-    spoken = _seconds(lines)
-    kept = _seconds([line for cut in cuts for line in cut.lines])
     speakers = len({turn.speaker for turn in turns})
-    return Planned(cuts, made.left_out, sound.duration, spoken, kept, transcript.language, speakers, adopted.caption)
+    return Ground(footage, adopted, language, transcript.language, sound.duration, speakers)
 
 
-def _seconds(lines: Sequence[Line]) -> float:
+def dressed(ground: Ground, cut: Cut) -> Cut:
+    """A cut with its language and the doubts that its recording gives it."""
+    known = adopted_doubts(ground.adopted, cut)
+    return replace(known, language=ground.language, doubts=known.doubts + unexplained(known, ground.footage.activity))
+
+
+def plan_recording(job: Job, stages: Results, settings: Settings, rate: Fraction, adopted: Adopted) -> Planned:
+    """Words to Lines to Cuts."""
+    ground = ground_of(job, stages, settings, rate, adopted)
+    made = (keep_whole if settings.keep_cuts else plan)(ground.footage)
+    cuts = tuple(dressed(ground, cut) for cut in made.cuts)
+    spoken = spoken_seconds(ground.footage.lines)
+    kept = spoken_seconds([line for cut in cuts for line in cut.lines])
+    return Planned(
+        cuts, made.left_out, ground.duration, spoken, kept, ground.heard_language, ground.speakers, adopted.caption
+    )
+
+
+def spoken_seconds(lines: Sequence[Line]) -> float:
     return round(sum(word.span.duration for line in lines for word in line.words), 3)
 
 
@@ -133,5 +169,5 @@ def plan_all(
         except RecordingError as error:
             job.failure = Failure(job.recording.name, type(error).__name__, str(error))
             continue
-        planned.append(PlannedJob(job, value, key))
+        planned.append(PlannedJob(job, value, key, adopted))
     return planned

@@ -12,6 +12,8 @@ from captioner.drafting import Drafter
 from captioner.errors import UsageError
 from captioner.identities import people_of, relabelled
 from captioner.pipeline import HOME, remember
+from captioner.reviewlog import read_decisions
+from captioner.rowmaking import fill_rows, retell, told_all
 from captioner.settings import Settings
 from captioner.store import ClipRow, Store, pack
 
@@ -29,18 +31,23 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str], list[str]]:
         if not rows:
             raise UsageError(f"{out}: no drafted clips here; `captioner build` makes them")
         drafter = drafter.told(people_of(store)).hearing(cut for _, cut in rows)
+        decided = read_decisions(out)
         drafts, doubted = {}, []
         by_recording: dict[str, list[ClipRow]] = {}
         for row, cut in rows:
             caption = drafter.draft(cut, row.adopted)
-            drafts[row.id] = caption.text
-            doubted += [f"{row.id}: {doubt.reason}: {doubt.detail}" for doubt in caption.doubts]
+            final = drafter.edited(cut, caption, row.adopted, decided.edits(row.id))[1]
+            drafts[row.id] = final.text
+            doubted += [f"{row.id}: {doubt.reason}: {doubt.detail}" for doubt in final.doubts]
             by_recording.setdefault(row.recording, []).append(replace(row, draft=pack(caption)))
         with store.transaction():
             before = {id_: row.caption for id_, row in store.written().items()}
             for name, entries in by_recording.items():
                 store.replace_clips(name, entries)
             store.set_meta("drafted", "{}")
+            if not told_all(store, out):
+                retell(store, out)
+            fill_rows(store, drafter, by_recording)
             edited = refresh_captions(drafts, out / "clips", store)
             remember(store, settings, None)
         changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from captioner.captions.edited import plain_speech
 from captioner.captions.lint import Finding, lint
-from captioner.decisions import Edit, Status
+from captioner.decisions import Decisions, Edit, Status, fold
 from captioner.drafting import Drafter
+from captioner.reviewlog import journal_size, read_entries
 from captioner.rowtable import ClipLine, Rows, words_of
 from captioner.store import ClipRow, Store, unpack
 from captioner.types import Caption, Cut
+
+TOLD = "review"
+"""Name under which the store keeps how far it was told: bytes of the journal, and the highest batch."""
+ROWS_VERSION = "1"
+"""Raised when rows are made in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,34 @@ def status_of(rows: Rows, clip: str) -> Status:
 def stored(store: Store, row: ClipRow, drafter: Drafter) -> Now:
     """A clip of the store with what the store knows of decisions."""
     return now_of(row, drafter, edits_of(store.rows, row.id), status_of(store.rows, row.id))
+
+
+def retell(store: Store, out: Path) -> Decisions:
+    """Make the store's tables of decisions anew from the journal, which wins. Raises StoreError."""
+    entries, end = read_entries(out)
+    decided = fold(entry for entry, _, _ in entries)
+    rows, last = store.rows, 0
+    with store.transaction():
+        rows.forget_decisions()
+        for clip, edits in decided.fields.items():
+            for name, edit in edits.items():
+                rows.set_edit(clip, name, edit.text, edit.against)
+        for clip, status in decided.status.items():
+            rows.set_status(clip, status.state, status.reason, status.words)
+        for entry, at, size in entries:
+            last = max(last, entry.batch)
+            if entry.undo is not None or entry.redo is not None:
+                rows.stand(entry.undo or entry.redo or 0, entry.undo is None)
+            else:
+                rows.add_batch(entry.batch, at, size, entry.did)
+        store.set_meta(TOLD, json.dumps({"at": end, "batch": last}))
+    return decided
+
+
+def told_all(store: Store, out: Path) -> bool:
+    """Whether the store knows the whole journal."""
+    told = json.loads(store.meta(TOLD) or "{}")
+    return int(told.get("at", 0)) == journal_size(out)
 
 
 def fill_rows(store: Store, drafter: Drafter, recordings: Iterable[str]) -> None:

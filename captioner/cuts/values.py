@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     "shot-change": "the picture changes to another shot while it is said",
     "too-short-room": "no allowed number of frames fits between its neighbours",
     "other-speaker": "only other speakers' clips were asked for",
+    "recut": "a person cut it otherwise",
     "at-edge-of-file": "it begins or ends where the recording's picture or sound does",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.captionfiles import edited
@@ -11,10 +12,11 @@ from captioner.drafting import Drafter
 from captioner.errors import MediaError, UsageError
 from captioner.identities import people_of, relabelled
 from captioner.rendering import remembered
+from captioner.reviewlog import read_decisions
 from captioner.settings import Settings, resolve
-from captioner.store import ClipRow, Store, WrittenRow
+from captioner.store import ClipRow, Store, WrittenRow, unpack
 from captioner.trainers._window import ClipFacts
-from captioner.types import CLIP_RATE, Cut, cut_samples
+from captioner.types import CLIP_RATE, Caption, Cut, cut_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Clip:
     """Whether a person changed that."""
     adopted: str | None
     facts: ClipFacts
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """A person's own, by field; what it says is in the cut."""
 
     @property
     def sound_alone(self) -> bool:
@@ -52,6 +56,7 @@ class Dataset:
 def read_dataset(out: Path) -> Dataset:
     """Raises UsageError where nothing is written there, StoreError."""
     settings = resolve(flags={}, preset=remembered(out), environment={})
+    decided = read_decisions(out)
     with Store(out / ".captioner") as store:
         rows = relabelled(store, store.clips())
         written = store.written()
@@ -59,7 +64,10 @@ def read_dataset(out: Path) -> Dataset:
     clips, left = [], []
     for row, cut in rows:
         if row.id in written:
-            found = _clip(row, cut, written[row.id], out / "clips")
+            edits = decided.edits(row.id)
+            said = drafter.edited(cut, unpack(row.draft, Caption), row.adopted, edits)[0]
+            texts = {name: edit.text for name, edit in edits.items() if name not in ("speech", "words")}
+            found = _clip(row, said, written[row.id], out / "clips", texts)
             if isinstance(found, Clip):
                 clips.append(found)
             else:
@@ -77,7 +85,7 @@ def with_template(dataset: Dataset, template: str) -> Drafter:
     return replace(fresh, captions=captions)
 
 
-def _clip(row: ClipRow, cut: Cut, made: WrittenRow, folder: Path) -> Clip | str:
+def _clip(row: ClipRow, cut: Cut, made: WrittenRow, folder: Path, texts: Mapping[str, str]) -> Clip | str:
     """The clip, or why it cannot be used."""
     media, text = folder / made.media, folder / f"{row.id}.txt"
     try:
@@ -99,7 +107,7 @@ def _clip(row: ClipRow, cut: Cut, made: WrittenRow, folder: Path) -> Clip | str:
         facts = facts_of(media, cut)
     except MediaError as error:
         return str(error)
-    return Clip(row.id, row.recording, cut, media, made.key, caption, by_hand, row.adopted, facts)
+    return Clip(row.id, row.recording, cut, media, made.key, caption, by_hand, row.adopted, facts, texts)
 
 
 def facts_of(media: Path, cut: Cut) -> ClipFacts:

@@ -39,6 +39,10 @@ class Refused:
     why: str
 
 
+SEEN = ("trigger", "subject", "place", "visual", "text")
+"""Fields that say nothing of what is heard."""
+
+
 def sorted_words(cut: Cut, window: Window) -> tuple[list[Word], list[Word], list[Word]]:
     """The words inside the window, those outside, and those that an edge of it cuts."""
     begin = float(cut.start / cut.rate)
@@ -91,7 +95,7 @@ def told(clip: Clip, window: Window, asked: Trainer, drafter: Drafter, *, again:
     if not lost and not again:
         return Told(clip.caption, clip.cut)
     cut = _within(holding(clip.cut, inside), window) if lost else clip.cut
-    return Told(drafter.draft(cut, clip.adopted).text, cut, True, lost)
+    return Told(drafter.draft(cut, clip.adopted, clip.texts).text, cut, True, lost)
 
 
 def _within(cut: Cut, window: Window) -> Cut:
@@ -107,12 +111,13 @@ def _unheard(clip: Clip, drafter: Drafter) -> Told:
     if clip.by_hand:
         return Told(clip.caption, clip.cut, notes=("its caption was written by hand and stays, speech and all",))
     cut = replace(holding(clip.cut, []), scene=Scene(), voice=Voice())
-    return Told(drafter.draft(cut, None).text, cut, True)
+    seen = {name: text for name, text in clip.texts.items() if name in SEEN}
+    return Told(drafter.draft(cut, None, seen).text, cut, True)
 
 
 def trigger_of(clip: Clip, drafter: Drafter) -> str:
     """The trigger of a clip's speaker."""
-    return drafter.draft(clip.cut, None).fields.get("trigger") or drafter.captions.trigger
+    return drafter.draft(clip.cut, None, clip.texts).fields.get("trigger") or drafter.captions.trigger
 
 
 def times_said(caption: str, trigger: str) -> int:

@@ -17,11 +17,8 @@ from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inve
 from captioner.drafting import Drafter
 from captioner.errors import StoreError
 from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
-from captioner.rowmaking import line_of, stored
+from captioner.rowmaking import TOLD, line_of, stored
 from captioner.store import Store
-
-TOLD = "review"
-"""Name under which the store keeps how far it was told: bytes of the journal, and the highest batch."""
 
 
 @dataclass(frozen=True, slots=True)
