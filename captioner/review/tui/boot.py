@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sqlite3
 import sys
 from contextlib import suppress
@@ -34,10 +33,10 @@ class FirstPage:
         self.before: Any = None
         """The terminal's settings before ours."""
 
-    def hand_over(self) -> FirstPage:
+    def hand_over(self) -> None:
         """From now on somebody else restores the terminal."""
+        self.painted, self.before = False, None
         atexit.unregister(self.close)
-        return self
 
     def close(self) -> None:
         import termios
@@ -79,8 +78,8 @@ def _read(out: Path, lines: int) -> Page | None:
             cursor = max(0, min(int(kept[0]) if kept else 1, total) - 1)
             top = top_of(cursor, 0, lines, total)
             found = db.execute(
-                "SELECT status, replace(speaker, 'SPEAKER_', '#'), seconds, trust, words, findings, errors > 0 FROM rows "
-                "ORDER BY recording, start, frames, id LIMIT ? OFFSET ?",
+                "SELECT status, replace(speaker, 'SPEAKER_', '#'), seconds, trust, words, findings, errors > 0 "
+                "FROM rows ORDER BY recording, start, frames, id LIMIT ? OFFSET ?",
                 (lines, top),
             )
             rows = [Row(number, *row) for number, row in enumerate(found, top + 1)]
@@ -95,7 +94,7 @@ def first_page(out: Path, *, theme: str | None = None, ascii_only: bool = False)
     """Paint the first page of the dataset's review. None where there is nothing to paint or no terminal to paint on."""
     if sys.platform == "win32" or not all(map(os.isatty, (KEYS, 1, SCREEN))):
         return None
-    width, height = shutil.get_terminal_size()
+    width, height = os.get_terminal_size(SCREEN)
     found = _read(out, layout(width, height, opened=False).rows)
     if found is None or width < 40 or height < 10:
         return None

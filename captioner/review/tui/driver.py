@@ -56,9 +56,9 @@ def _make(page: FirstPage | None) -> type[Driver]:
 
         def start_application_mode(self) -> None:
             super().start_application_mode()  # type: ignore[no-untyped-call]
-            if self._page is not None and self._page.before is not None:
-                self.attrs_before = self._page.before
-            self._page = None
+            if self._page is not None:
+                self.attrs_before = self._page.before or self.attrs_before
+                self._page.hand_over()
 
         def write(self, data: str) -> None:
             if data == ALTERNATE and self._page is not None and self._page.painted:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 ROLES = (
     "text", "soft", "faint", "title", "accent", "ok", "bad", "flag", "edited", "todo", "warn", "error", "doubt",
@@ -67,8 +67,7 @@ LOOKS: Mapping[str, Mapping[str, str]] = {
 THEMES = tuple(LOOKS)
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """The signs that the screen is drawn with; what a person said or wrote is never changed to ASCII."""
 
     status: Mapping[str, str]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from captioner.errors import CaptionerError
 from captioner.review.actions import ACTIONS, Action, State
 from captioner.review.tui.rows import Row
 from captioner.review.tui.views import ClipView
@@ -29,17 +31,9 @@ SHOWN_KEYS = {
 
 
 def row_of(line: ClipLine, number: int, marked: bool) -> Row:
-    return Row(
-        number,
-        line.status,
-        line.speaker.replace("SPEAKER_", "#"),
-        line.seconds,
-        line.trust,
-        line.words,
-        line.findings,
-        line.errors > 0,
-        marked,
-    )
+    speaker = line.speaker.replace("SPEAKER_", "#")
+    errors = line.errors > 0
+    return Row(number, line.status, speaker, line.seconds, line.trust, line.words, line.findings, errors, marked)
 
 
 def clock(seconds: float) -> str:
@@ -49,7 +43,7 @@ def clock(seconds: float) -> str:
     return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{rest / 100:05.2f}"
 
 
-def view_of(item: Item, row: Row) -> ClipView:
+def view_of(item: Item, row: Row, *, has_picture: bool = False) -> ClipView:
     fields = tuple(
         FieldLine(str(number) if number < 10 else "", field.name, field.value, field.draft, field.edited)
         for number, field in enumerate(item.fields, 1)
@@ -69,6 +63,7 @@ def view_of(item: Item, row: Row) -> ClipView:
         file=PurePath(item.file).name,
         path=item.file,
         saved=saved,
+        has_picture=has_picture,
         reason=item.status.reason,
         notices=tuple(notices),
     )
@@ -83,6 +78,8 @@ class Reading:
         self._view: ClipView | None = None
         self._page: tuple[tuple[int, int], list[Row]] | None = None
         self._stats: Stats | None = None
+        self._pictures: dict[str, bool] = {}
+        """Recording -> whether it has a picture."""
 
     def forget(self) -> None:
         """Something was done: what was read is old."""
@@ -187,8 +184,15 @@ class Reading:
             item = self.desk.item()
             if item is None:
                 return None
-            self._view = view_of(item, row_of(item.line, item.number, id_ in self.desk.session.marked))
+            row = row_of(item.line, item.number, id_ in self.desk.session.marked)
+            self._view = view_of(item, row, has_picture=self._has_picture(item.line.recording, id_))
         return self._view
+
+    def _has_picture(self, recording: str, clip: str) -> bool:
+        if recording not in self._pictures:
+            with suppress(CaptionerError):
+                self._pictures[recording] = self.desk.piece(clip).recording.has_picture
+        return self._pictures.get(recording, False)
 
     # -- doing -------------------------------------------------------------------------------------------------------
 

@@ -188,7 +188,8 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         title = title_bar(read.name, read.query, stats.done, stats.total, stats.rate, width, look.glyphs)
         self.query_one("#title", Pane).show([look.strip(title, width, "bar")])
         text, kind = self.message
-        bar = status_bar(self.dispatch.state, text, kind, self.sound.told, width)
+        sound = self.sound.told if not text else self.sound.short
+        bar = status_bar(self.dispatch.state, text, kind, sound, width)
         self.query_one("#status", Pane).show([look.strip(bar, width, "bar")])
         self.query_one("#keys", Pane).show([look.strip(key_bar(self.dispatch.hints(), width), width)])
 

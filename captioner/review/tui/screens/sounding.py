@@ -161,6 +161,11 @@ class Sounding:
         status = self.hearing.status
         return f"{status.text}: {status.hint}" if status.hint else status.text
 
+    @property
+    def short(self) -> str:
+        """The same in a few words, where there is something else to say."""
+        return self.hearing.status.text
+
     def close(self) -> None:
         self.hearing.changed = None
         self._stop_frames()
