@@ -59,6 +59,7 @@ def _check_command(commands: Any) -> None:
     parser.add_argument("--caches", type=Path, action="append", default=[], metavar="DIR", help="the trainer's caches")
     parser.add_argument("--decoded", type=Path, action="append", default=[], metavar="DIR", help="decoded latents")
     parser.add_argument("--lora", type=Path, action="append", default=[], metavar="FILE", help="a LoRA made of it")
+    parser.add_argument("--python", type=Path, metavar="FILE", help="the trainer's own Python: can it open the sound?")
     parser.add_argument("--listen", action="store_true", help="decode the sound: levels, speech, and a second hearing")
     parser.add_argument("--tokenizer", metavar="FILE", help="the text encoder's tokenizer.json, to count exactly")
     parser.add_argument("--fix", action="store_true", help="mend what is safe to mend; media is never written")
@@ -120,7 +121,7 @@ def _request(given: argparse.Namespace) -> Any:
     return Request(
         given.dataset, trainer=given.trainer or (config.trainer if config is not None else None), config=config,
         trigger=given.trigger, caches=tuple(given.caches), decoded=tuple(given.decoded), lora=tuple(given.lora),
-        listen=given.listen, tokenizer=given.tokenizer, silenced=_silenced() | _known(_reasons(given.silence)),
+        python=given.python, listen=given.listen, tokenizer=given.tokenizer, silenced=_silenced() | _known(_reasons(given.silence)),
     )  # fmt: skip
 
 

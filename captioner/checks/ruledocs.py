@@ -10,6 +10,7 @@ GROUPS = {
     "F": "Files",
     "T": "Time and picture",
     "A": "Audio",
+    "P": "Configs",
     "C": "Captions",
     "K": "Caches",
     "L": "LoRA files",
@@ -21,6 +22,7 @@ _NEEDS = {
     "config": "`--config`",
     "words": "a captioner dataset",
     "lora": "`--lora`",
+    "python": "`--python`, the trainer's own",
 }
 
 

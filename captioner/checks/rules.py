@@ -95,6 +95,7 @@ class Rule:
             "config": (view.config is not None, "--config was not given"),
             "words": (any(clip.words is not None for clip in view.clips), "no transcript with times is known"),
             "lora": (bool(view.loras), "--lora was not given"),
+            "python": (view.python is not None, "--python was not given"),
         }
         there, why = has.get(self.needs, (True, ""))
         return None if there else why
@@ -119,7 +120,7 @@ def rules_in(namespace: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 @cache
 def all_rules() -> Mapping[str, Rule]:
-    """Every rule by its id, in the order of the table: F, T, A, C, K, L."""
+    """Every rule by its id, in the order of the table: F, T, A, P, C, K, D, L."""
     found: dict[str, Rule] = {}
     for module in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda one: one.name):
         if module.name.startswith("rules_"):
@@ -127,4 +128,4 @@ def all_rules() -> Mapping[str, Rule]:
                 if one.id in found:
                     raise ValueError(f"two rules are called {one.id}")
                 found[one.id] = one
-    return dict(sorted(found.items(), key=lambda item: ("FTACKL".index(item[0][0]), item[0])))
+    return dict(sorted(found.items(), key=lambda item: ("FTAPCKDL".index(item[0][0]), item[0])))

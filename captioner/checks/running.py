@@ -30,11 +30,13 @@ class Request:
     caches: tuple[Path, ...] = ()
     decoded: tuple[Path, ...] = ()
     lora: tuple[Path, ...] = ()
+    python: Path | None = None
+    """The trainer's own interpreter."""
     listen: bool = False
     tokenizer: str | None = None
     silenced: Mapping[str, str] = field(default_factory=dict)
     """Rule -> why it does not count."""
-    memory: Path | None = field(default_factory=default_place)
+    memory: Path | None = field(default_factory=lambda: default_place())
     """Where facts are kept; None: nowhere."""
 
 
@@ -146,7 +148,7 @@ def _view(request: Request, place: Place, files: Sequence[File], memory: Memory)
         root=place.root, clips=clips, strays=found.strays, listings=found.listings, trainer=request.trainer,
         config=request.config, trigger=request.trigger or None,
         caches=request.caches or tuple(caches_of(place, request.trainer)), decoded=request.decoded,
-        loras=request.lora, tokens=_counter(request.tokenizer),
+        loras=request.lora, python=request.python, tokens=_counter(request.tokenizer),
     )  # fmt: skip
     if request.listen:
         from captioner.checks.listening import listened
@@ -187,7 +189,7 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
     for file in files:
         digest.update(f"{file.name}\x1f{file.size}\x1f{file.mtime_ns}\x1e".encode("utf-8", "surrogateescape"))
     told = (
-        str(place.root), str(place.listing), request.trainer, request.trigger, request.listen, request.tokenizer,
+        str(place.root), str(place.listing), request.trainer, request.trigger, request.listen, request.tokenizer, str(request.python),
         repr(request.config), list(map(str, request.caches)), list(map(str, request.decoded)),
     )  # fmt: skip
     digest.update(repr(told).encode("utf-8", "backslashreplace"))

@@ -21,6 +21,7 @@ from captioner.trainers._window import ClipFacts, Window
 if TYPE_CHECKING:
     from captioner.checks.caches import Caches
     from captioner.checks.configs import TrainerConfig
+    from captioner.checks.decoded import Comparison
     from captioner.trainers import Trainer
     from captioner.types import Word
 
@@ -227,6 +228,8 @@ class View:
     caches: tuple[Path, ...] = ()
     decoded: tuple[Path, ...] = ()
     loras: tuple[Path, ...] = ()
+    python: Path | None = None
+    """The trainer's own interpreter, which is asked whether it can open the clips; None: nobody asks."""
     listened: bool = False
     """Whether sound was decoded: levels, speech and the second hearing are there."""
     heard: Mapping[str, str] = field(default_factory=dict)
@@ -270,6 +273,13 @@ class View:
         from captioner.checks.caches import read_caches
 
         return read_caches(self.caches)
+
+    @cached_property
+    def compared(self) -> Comparison:
+        """Decoded latents against their clips. Runs models."""
+        from captioner.checks.decoded import compare
+
+        return compare(self)
 
     @cached_property
     def playable(self) -> tuple[ClipView, ...]:

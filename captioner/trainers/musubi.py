@@ -92,7 +92,7 @@ def windows(clip: ClipFacts, options: Options) -> tuple[Window, ...]:
     everything = _kept(clip.frames, source, target, None)
     # Of a clip that `head` cut short the loader knows only the frames that it decoded: all sound belongs to those.
     whole = kept if head else everything
-    resampled = kept != clip.frames and source != target and _resamples(source, target)
+    resampled = kept != clip.frames and source != target and resamples(source, target)
     return tuple(_window(clip, first, count, whole, everything, target, options, resampled) for first, count in items)
 
 
@@ -123,13 +123,14 @@ def _window(
     return replace(made, repeated=repeated, losses=told)
 
 
-def _resamples(source: Fraction, target: Fraction) -> bool:
+def resamples(source: Fraction, target: Fraction | float) -> bool:
+    """Whether frames are drawn anew where a source is asked for at another rate."""
     return abs(math.ceil(source) - target) > NEAR
 
 
 def _kept(frames: int, source: Fraction, target: Fraction, end: int | None) -> int:
     """Frames that are decoded: where rates differ, those that fall on a place of their own; none is ever doubled."""
-    if not _resamples(source, target):
+    if not resamples(source, target):
         return frames if end is None else min(frames, end)
     # Summed up in floating point as its loader does, whose rounding may drop a frame now and then.
     step, at, places = float(target) / float(source), 0.0, set()

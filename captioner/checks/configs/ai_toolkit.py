@@ -88,7 +88,8 @@ _TRAIN = Table(
         "bypass_guidance_embedding": FLAG,
         "optimizer_params": Kind((dict,)), "ema_config": Kind((dict,)), "lr_scheduler": NAME, "loss_type": NAME,
     },
-    also=names("timestep_weighing diff_output_preservation diff_output_preservation_multiplier diff_output_preservation_class "
+    also=names(
+        "timestep_weighing diff_output_preservation diff_output_preservation_multiplier diff_output_preservation_class "
         "switch_boundary_every force_first_sample lr_scheduler_params linear_timesteps snr_gamma min_snr_gamma "
         "weight_jitter attention_backend do_differential_guidance differential_guidance_scale xformers sdp unet_lr "
         "text_encoder_lr refiner_lr noise_offset do_prior_divergence blank_prompt_preservation compile "
@@ -99,7 +100,8 @@ _TRAIN = Table(
 
 _MODEL = Table(
     {"arch": NAME, "name_or_path": NAME, "quantize": FLAG, "quantize_te": FLAG, "low_vram": FLAG},
-    also=names("qtype qtype_te model_kwargs extras_name_or_path assistant_lora_path is_flux dtype vae_path layer_offloading "
+    also=names(
+        "qtype qtype_te model_kwargs extras_name_or_path assistant_lora_path is_flux dtype vae_path layer_offloading "
         "layer_offloading_transformer_percent layer_offloading_text_encoder_percent accuracy_recovery_adapter "
         "te_name_or_path vae_dtype te_dtype inference_lora_path compile attn_masking split_model_over_gpus"),
     unknown=_SILENT,

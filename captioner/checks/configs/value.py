@@ -54,7 +54,7 @@ class Block:
     """Folders of clips, as they are spelled."""
     listings: tuple[str, ...] = ()
     """Files that list clips, as they are spelled."""
-    members: frozenset[str] | None = None
+    members: frozenset[str] | None = field(default=None, repr=False)
     """File names of the clips that its listings name; None where it has none that could be read."""
     sound_alone: bool = False
     """Whether it is for sound without picture."""

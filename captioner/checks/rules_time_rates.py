@@ -1,0 +1,244 @@
+"""T04 to T10, T12: frame rates and counts that make voices faster, and transcripts that say more than is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from captioner.checks.captiontext import speech
+from captioner.checks.findings import Finding
+from captioner.checks.lost import many, tail_lost, words_lost
+from captioner.checks.rules import ERROR, WARNING, rule, rules_in
+from captioner.checks.rules_time import counts_itself, filmed, same_rate
+from captioner.checks.view import ClipView, View
+from captioner.trainers import musubi
+from captioner.trainers._window import SAME_TEMPO, Window
+
+if TYPE_CHECKING:
+    from captioner.checks.configs import Block
+
+LONGEST = 1_000_000
+"""Frames that no clip has."""
+
+
+def played(window: Window) -> str:
+    """How its voice comes out, in the listener's words; its picture where it has no sound."""
+    told = [line for line in window.losses if "plays" in line]
+    return f"this clip's {told[0].removeprefix('its ')}" if told else "sound and picture do not keep their time"
+
+
+def stretched(window: Window) -> bool:
+    return window.listed and abs(window.tempo - 1) > SAME_TEMPO
+
+
+def blocks(view: View) -> tuple[Block, ...]:
+    """The dataset blocks of the config that train picture."""
+    return tuple(one for one in view.config.blocks if not one.sound_alone) if view.config is not None else ()
+
+
+def members(view: View, block: Block) -> list[ClipView]:
+    """The clips with picture that a block trains."""
+    if view.config is None:
+        return []
+    return [clip for clip in view.playable if clip.media.frames and view.config.block_of(clip.path) is block]
+
+
+def whole(clip: ClipView, options: musubi.Options) -> Window:
+    """What musubi would make of the same clip if it took all of it: what is left is the doing of its rates."""
+    return musubi.window(clip.facts, replace(options, frame_extraction="full", max_frames=LONGEST))
+
+
+@rule(
+    "T04", ERROR, "the sound of a long clip is squeezed into its beginning", trainers=("musubi",),
+    advice='set frame_extraction = "full" with a max_frames that holds the longest clip, or cut the clips',
+)  # fmt: skip
+def squeezed(view: View) -> Iterator[Finding]:
+    for clip, window in filmed(view):
+        options = view.options_of(clip)
+        if window is None or not stretched(window) or options.frame_extraction != "head":
+            continue
+        if abs(window.tempo / whole(clip, options).tempo - 1) > SAME_TEMPO:
+            yield squeezed.finding(
+                clip.name, f"{window.shown} of its {clip.media.frames} frames are used, with the sound of all of them: "
+                f"{window.tempo:.2f}x",
+                cost=f"{played(window)}, and its lips do not follow",
+            )  # fmt: skip
+
+
+@rule(
+    "T05", ERROR, "one transcript is trained with several pieces of a clip", trainers=("musubi",), needs="config",
+    cost="every piece is trained with all of the words, of which it holds a part",
+    advice='one target_frames for a block, and frame_extraction = "full"',
+)  # fmt: skip
+def pieces(view: View) -> Iterator[Finding]:
+    for block in blocks(view):
+        spoken = [clip for clip in members(view, block) if speech(clip.text or "")]
+        several = [clip for clip in spoken if _partial(clip, block.options)]
+        if several:
+            made = len(musubi.windows(several[0].facts, block.options))
+            line = block.line_of("target_frames" if len(block.options.target_frames) > 1 else "frame_extraction")
+            yield pieces.finding(
+                block.file, f"{block.name} makes {many(made, 'item')} of {several[0].name}, each with its whole "
+                f"transcript; so of {many(len(several), 'clip')} in all", line=line,
+            )  # fmt: skip
+
+
+def _partial(clip: ClipView, options: musubi.Options) -> bool:
+    """Whether several items are made of it, or one that is drawn from somewhere in it."""
+    found = [one for one in musubi.windows(clip.facts, options) if one.listed]
+    return len(found) > 1 or any(one.first for one in found)
+
+
+@rule(
+    "T06", ERROR, "target_frames or a rate is missing or of the wrong kind", trainers=("musubi",), needs="config",
+    advice="target_frames = [121], target_fps = 25.0, source_fps = 25.0",
+)  # fmt: skip
+def targets(view: View) -> Iterator[Finding]:
+    assert view.config is not None
+    for fault in view.config.faults:
+        if fault.key.rpartition(".")[2].partition("[")[0] in MUSUBI_COUNTS:
+            yield targets.finding(
+                fault.file, fault.told, cost=fault.cost, fix=fault.fix if "point" not in fault.told else None,
+                line=fault.line,
+            )  # fmt: skip
+    wrong = {fault.key.rpartition(".target_frames")[0] for fault in view.config.faults}
+    for block in blocks(view):
+        if "target_frames" in block.fields or block.name in wrong or block.options.frame_extraction == "full":
+            continue
+        yield targets.finding(
+            block.file, f"{block.name} has no target_frames, and the default is [1]", line=block.line,
+            cost=f"{many(len(members(view, block)), 'clip')} train as one still picture each: nothing moves or speaks",
+        )  # fmt: skip
+
+
+MUSUBI_COUNTS = frozenset({"target_frames", "target_fps", "source_fps"})
+"""Fields whose faults T06 reports; all others are P02's."""
+
+
+@rule(
+    "T07", ERROR, "a clip's frame rate is not the trainer's", trainers=("musubi", "simpletuner", "ai-toolkit"),
+    advice="set the trainer's rate to the clips' own, or make the clips at its rate",
+)  # fmt: skip
+def other_rate(view: View) -> Iterator[Finding]:
+    for clip, window in filmed(view):
+        if window is None or not window.listed or clip.media.rate is None or clip.media.variable:
+            continue
+        own, told = float(clip.media.rate), float(window.rate or 0)
+        if view.is_for("musubi"):
+            yield from _near_rate(view, clip)
+        elif same_rate(clip, window) or not told:
+            continue
+        elif view.is_for("simpletuner"):
+            drift = abs(window.shown / own - window.shown / told)
+            yield other_rate.finding(
+                clip.name, f"its {own:.3f} frames a second are taken for {told:.3f}",
+                cost=f"lips and voice drift apart by {drift:.2f} s; {tail_lost(clip, window)}",
+                fix=f"--framerate={own:g}, or clips at {told:g}",
+            )  # fmt: skip
+        elif counts_itself(view, clip):
+            lost = words_lost(clip, window)
+            yield other_rate.finding(
+                clip.name, f"its {own:.3f} frames a second are drawn as {told:.3f}: of {clip.media.frames} frames "
+                f"{window.shown} are made", severity=ERROR if lost else WARNING,
+                cost="its time and pitch are kept; pictures are skipped or shown twice, and motion is uneven",
+                fix=f"fps: {own:g} in the dataset block",
+            )  # fmt: skip
+
+
+def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
+    """musubi takes 24 for 25 without drawing frames anew."""
+    options, rate = view.options_of(clip), clip.media.rate
+    target = options.target_fps
+    source = musubi_source(clip, options)
+    if rate is None or target is None or abs(float(source) / target - 1) < SAME_TEMPO / 10:
+        return
+    if not musubi.resamples(source, target):
+        made = whole(clip, options)
+        yield other_rate.finding(
+            clip.name, f"its {float(rate):.3f} frames a second are played as {target:g}",
+            cost=f"{played(made)}" if stretched(made) else "its motion plays at another speed than its sound",
+            fix=f"target_fps = {round(float(rate), 3)!r}",
+        )  # fmt: skip
+
+
+def musubi_source(clip: ClipView, options: musubi.Options) -> Any:
+    """The rate that musubi believes a clip to have."""
+    from fractions import Fraction
+
+    return Fraction(str(options.source_fps)) if options.source_fps else clip.media.rate
+
+
+@rule(
+    "T08", ERROR, "a clip is slower than target_fps", trainers=("musubi",),
+    advice="set target_fps to the clip's own rate: frames are never doubled",
+)  # fmt: skip
+def too_slow(view: View) -> Iterator[Finding]:
+    for clip, window in filmed(view):
+        options = view.options_of(clip)
+        source = musubi_source(clip, options)
+        if window is None or source is None or options.target_fps is None or source >= options.target_fps:
+            continue
+        if musubi.resamples(source, options.target_fps):
+            made = whole(clip, options)
+            yield too_slow.finding(
+                clip.name, f"it has {float(source):.3f} frames a second, and {options.target_fps:g} are asked for",
+                cost=played(made) if window.listed else f"it is left out without a line in the log: {window.losses[0]}",
+            )  # fmt: skip
+
+
+@rule(
+    "T09", ERROR, "a clip is stretched to a fixed number of frames", trainers=("ai-toolkit",),
+    advice="auto_frame_count: true (and trim_auto_frame_count_tail left on): clips keep their time",
+)  # fmt: skip
+def fixed_count(view: View) -> Iterator[Finding]:
+    for clip, window in filmed(view):
+        if window is None or not window.listed or not window.certain or counts_itself(view, clip):
+            continue
+        faster = float(clip.facts.duration * window.rate / window.shown) if window.rate and window.shown else 1.0
+        if abs(faster - 1) <= SAME_TEMPO and not stretched(window):
+            continue
+        pitch = f", {window.semitones:+.1f} semitones" if window.samples else ""
+        ratio = window.tempo if window.samples else faster
+        yield fixed_count.finding(
+            clip.name, f"its {clip.media.frames} frames ({float(clip.facts.duration):.2f} s) are made {window.shown} "
+            f"({float(window.shown / (window.rate or 1)):.2f} s): tempo {ratio:.3f}{pitch}",
+            cost=played(window),
+        )  # fmt: skip
+
+
+@rule(
+    "T10", ERROR, "no video is listed", trainers=("ai-toolkit",), needs="config",
+    cost="not one clip is trained: num_frames 1 makes a dataset of pictures, and videos are not looked for",
+    advice="auto_frame_count: true",
+)  # fmt: skip
+def pictures_only(view: View) -> Iterator[Finding]:
+    for block in blocks(view):
+        options = block.options
+        if options.auto_frame_count or options.num_frames > 1:
+            continue
+        given = "num_frames is 1" if "num_frames" in block.fields else "num_frames is not given (1)"
+        yield pictures_only.finding(
+            block.file, f"{block.name}: {given} and auto_frame_count is off: none of "
+            f"{many(len(members(view, block)), 'video')} is listed at all", line=block.line_of("num_frames"),
+        )  # fmt: skip
+
+
+@rule(
+    "T12", WARNING, "another stretch of a clip is drawn each time", trainers=("ai-toolkit",), needs="config",
+    cost="its caption says all words, and the sound holds those of a window that moves",
+    advice="auto_frame_count: true, or clips of exactly num_frames",
+)  # fmt: skip
+def drawn(view: View) -> Iterator[Finding]:
+    for block in blocks(view):
+        moving = [clip for clip in members(view, block) if (one := view.window(clip)) and not one.certain]
+        if moving:
+            spoken = sum(1 for clip in moving if speech(clip.text or ""))
+            yield drawn.finding(
+                block.file, f"{block.name}: of {many(len(moving), 'clip')} ({spoken} with speech) "
+                f"{block.options.num_frames} frames are taken from a random start, such as {moving[0].name}",
+                line=block.line_of("shrink_video_to_frames"),
+            )  # fmt: skip
+
+
+RULES = rules_in(globals())
