@@ -18,7 +18,7 @@ ORDINARY = frozenset(_WORDS.split())
 """Words that captions begin with and that call up nothing."""
 
 _BRACKET = re.compile(r"\[\s*([A-Z][A-Z ]*)\s*\]\s*:?")
-_LABEL = re.compile(r"(?:^|(?<=[.!?\"\u201d\n])\s*)(Speech|Sounds?|Visual|Text|Music)\s*:", re.MULTILINE)
+_LABEL = re.compile(r"(?:^|(?<=[.!?\"\u201d])\s+)(Speech|Sounds?|Visual|Text|Music)\s*:", re.MULTILINE)
 _SECTION = re.compile(r"\[\s*(VISUAL|SPEECH|SOUNDS?|TEXT)\s*\]\s*:?\s*(.*?)(?=\[\s*[A-Z][A-Z ]*\]|\Z)", re.DOTALL)
 _DIALOGUE = re.compile(r"<d>.*?</d>", re.DOTALL)
 
@@ -41,7 +41,8 @@ def sections(text: str) -> dict[str, str]:
 
 def speech(text: str) -> str | None:
     """The words that it says are spoken; None where it quotes none, empty where it says that there are none."""
-    return spoken_in(text)
+    words = spoken_in(text)
+    return "" if words is not None and words.strip(" .").lower() == "none" else words
 
 
 def times_named(text: str, trigger: str) -> int:

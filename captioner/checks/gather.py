@@ -188,4 +188,10 @@ def _told(clips: Sequence[ClipView], listings: Sequence[Listing]) -> list[ClipVi
         for listing in listings for record in listing.records
         if record.name is not None and record.caption is not None
     }  # fmt: skip
-    return [replace(clip, listed=said[clip.name]) if clip.name in said else clip for clip in clips]
+    bare = {record.name for listing in listings for record in listing.records} - said.keys()
+    return [
+        replace(clip, listed=said[clip.name]) if clip.name in said
+        else replace(clip, caption=None) if clip.name in bare  # nobody reads the .txt beside it
+        else clip
+        for clip in clips
+    ]  # fmt: skip
