@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from captioner.errors import ModelError, OutOfMemory
 from captioner.models.diarizer import trunks
+from captioner.models.diarizer.pipelines import quiet
 from captioner.models.diarizer.reassembly import Grid, Local, alone
 from captioner.models.diarizer.trunks import Precision
 from captioner.models.fitting import is_memory
@@ -128,7 +129,9 @@ class Batched:
         """Which frames of each local speaker are embedded: those without anybody else, where these are enough."""
         if not self._exclude_overlap or not len(local):
             return local
-        least = math.ceil(local.shape[1] * self._embedding.min_num_samples / self._window)
+        with quiet():  # it is found by trying how little sound the network takes
+            shortest = self._embedding.min_num_samples
+        least = math.ceil(local.shape[1] * shortest / self._window)
         lone = alone(local)
         enough = lone.sum(axis=1, keepdims=True) > least
         return np.where(enough, lone, local).astype(np.uint8)
