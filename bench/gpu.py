@@ -5,6 +5,9 @@
 
 asr        5 s clips and 1 h files with word times: faster-whisper alone, captioner through CTranslate2, whisper-torch
 scale      the same clips, from 100 to 10,000
+build      whole builds from sound to captions, the first of 20 clips; against the slowest stage
+video      5 s clips cut from 1080p, scaled to 512x512, written and checked
+diarization  `gpu_diarization.py`, with its own rows
 profile    milliseconds of each part of both engines, by context and batch
 equality   real speech through real weights (Whisper base): words against the truth, and each way against the others
 
@@ -116,6 +119,35 @@ def _equality(options: argparse.Namespace) -> Row:
     return gpu_asr.equality(options.base, options.device, options.beam)
 
 
+def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace) -> Row:
+    import gpu_build
+    from speed import sample_waves
+
+    waves = [wave for _, wave in sample_waves()]
+    model = {"model": options.base, "asr": backend, "language": "en", "device": options.device}
+    with gpu_build.scratch_folder() as scratch:
+        return gpu_build.whole(Path(scratch), waves, count, seconds, **model)
+
+
+def _writing(options: argparse.Namespace) -> Row:
+    import gpu_build
+
+    with gpu_build.scratch_folder() as scratch:
+        return gpu_build.writing(Path(scratch), 4 if options.tiny else 128, os.cpu_count() or 1)
+
+
+def _diarization(options: argparse.Namespace) -> Row:
+    """The bench of diarization by itself, which prints its own rows."""
+    with tempfile.TemporaryDirectory() as scratch:
+        answer = Path(scratch) / "rows.json"
+        command = [sys.executable, str(ROOT / "bench" / "gpu_diarization.py"), "--device", options.device,
+                   "--hours", f"{options.hours:g}", "--json", str(answer)]  # fmt: skip
+        command += ["--segmentation", options.segmentation] if options.segmentation else []
+        subprocess.run([*command, *(["--tiny"] if options.tiny else [])], check=True)
+        found: Row = json.loads(answer.read_text())
+        return found
+
+
 WAYS = {
     "plain": "faster-whisper alone", "ct2": "CTranslate2 alone", "faster_whisper": "through CTranslate2",
     "whisper_torch": "whisper-torch",
@@ -129,6 +161,17 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
         for kind in ("clips", "hour")
         for way in WAYS
     },
+    "build": {
+        "20 clips of 5 s, Whisper base": lambda options: _whole(20, 5.0, "faster_whisper", options),
+        "1 h in files of 5 min, Whisper base": lambda options: _whole(
+            *((2, 20.0) if options.tiny else (12, 300.0)), "faster_whisper", options
+        ),
+        "the same, whisper-torch": lambda options: _whole(
+            *((2, 20.0) if options.tiny else (12, 300.0)), "whisper_torch", options
+        ),
+    },
+    "video": {"1080p to 512x512": _writing},
+    "diarization": {"community-1's shape": _diarization},
     "profile": {f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options)) for way in BACKENDS},
 }
 
@@ -183,9 +226,13 @@ def run_row(section: str, name: str, options: argparse.Namespace, scratch: Path,
 def show(section: str, name: str, row: Row) -> None:
     if "error" in row:
         text = f"FAILED: {row['error']}"
-    elif "speed" in row:
+    elif "slowest" in row:
+        text = f"{row['speed']:.0f}x real time ({row['took']:.1f} s for {row['sound']:.0f} s, process {row['wall']:.1f} s, "
+        text += f"{row['clips']} clips, {row['failures']} failures); {row['whole to slowest']} of its slowest stage, "
+        text += f"{row['slowest']}; " + ", ".join(f"{stage} {took}" for stage, took in row["seconds"].items())
+    elif "speed" in row and isinstance(row["speed"], float):
         text = f"{row['speed']:.0f}x real time ({row['took']:.2f} s for {row['sound']:.0f} s, {row['words']} words"
-        text += f", loaded in {row['load']:.1f} s)" if "load" in row else ")"
+        text += f", loaded in {row['load']:.1f} s, first {row['warm']:.1f} s)" if "load" in row else ")"
     else:
         text = json.dumps({key: value for key, value in row.items() if not key.endswith("_mib")})
     peaks = ", ".join(
@@ -197,22 +244,35 @@ def show(section: str, name: str, row: Row) -> None:
 
 
 def table(found: dict[str, dict[str, Row]]) -> None:
-    print(f"\n{'what':34} {'elsewhere':>10} {'wanted':>8} {'measured':>9} {'to plain':>9}")
+    """The promises, one a line."""
+    print(f"\n{'what':44} {'elsewhere':>14} {'wanted':>9} {'measured':>10} {'to plain':>9}")
+
+    def line(what: str, elsewhere: str, wanted: str, measured: str, ratio: str = "") -> None:
+        print(f"{what:44} {elsewhere:>14} {wanted:>9} {measured:>10} {ratio:>9}")
+
     for kind in ("clips", "hour"):
         plain = found.get("asr", {}).get(f"{kind}, {WAYS['plain']}", {}).get("speed")
-        for way in ("faster_whisper", "whisper_torch"):
-            row = found.get("asr", {}).get(f"{kind}, {WAYS[way]}", {})
-            speed = row.get("speed")
-            text = f"{speed:.0f}x" if speed else "-"
+        for way in BACKENDS:
+            speed = found.get("asr", {}).get(f"{kind}, {WAYS[way]}", {}).get("speed")
+            wanted = f"{WANTED[kind, way]}x" if (kind, way) in WANTED else ""
             ratio = f"{speed / plain:.1f}" if speed and plain else "-"
-            print(f"{kind + ', ' + WAYS[way]:34} {TODAY[kind]:>10} {WANTED[kind, way]:>7}x {text:>9} {ratio:>9}")
+            line(f"{kind}, {WAYS[way]}", TODAY[kind], wanted, f"{speed:.0f}x" if speed else "-", ratio)
+    for name, row in found.get("build", {}).items():
+        if "speed" in row:
+            few = name.startswith("20 clips")
+            measured = f"{row['wall']:.1f} s" if few else f"{row['speed']:.0f}x"
+            line(f"build, {name}", "" if few else "150x on 8", "15 s" if few else "300x", measured)
+            line("    against its slowest stage", "", "1.25", str(row["whole to slowest"]))
+    for name, row in found.get("video", {}).items():
+        if "clips a second" in row:
+            line(f"{name}, {row['threads']} cores", "1.2 clips/s", "50", str(row["clips a second"]))
 
 
 def parsed(given: list[str]) -> argparse.Namespace:
     numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     names: Callable[[str], list[str]] = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=names, default=["equality", "asr", "scale"])
+    parser.add_argument("--only", type=names, default=["equality", "asr", "build", "video", "profile", "scale"])
     parser.add_argument("--ways", type=names, default=["faster_whisper", "whisper_torch"], help="for `scale`")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--beam", type=int, default=1)
@@ -220,6 +280,7 @@ def parsed(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--scale", type=numbers, default=[100, 1000, 10_000])
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--base", default="", help="a folder with Whisper base; default: the `offline` extra's")
+    parser.add_argument("--segmentation", default="", help="segmentation-3.0's checkpoint, for `diarization`")
     parser.add_argument("--limit", type=float, default=570.0, help="seconds for everything")
     parser.add_argument("--row-limit", type=float, default=180.0, help="seconds for one row")
     parser.add_argument("--tiny", action="store_true", help="small sizes everywhere, to try it out")

@@ -48,7 +48,7 @@ class Request:
 
     prompt: tuple[int, ...]
     rooms: tuple[int, ...]
-    """Most tokens of each piece, the prompt not among them."""
+    """Most tokens of each piece, the prompt not among them; one place is left for the end mark of aligning."""
     beam_size: int
     suppressed: tuple[int, ...]
     end: int
@@ -144,7 +144,7 @@ class Engine:
             for length in lengths
         ]
         return Request(
-            tuple(prompt), tuple(min(MAX_LENGTH - len(prompt), room) for room in rooms), self._manner.beam_size,
+            tuple(prompt), tuple(min(MAX_LENGTH - 1 - len(prompt), room) for room in rooms), self._manner.beam_size,
             tuple(suppressed), tokenizer.eot, tokenizer.sot, tokenizer.no_speech or tokenizer.no_timestamps - 1,
             tokenizer.encode(" ")[0], no_repeat,
         )  # fmt: skip

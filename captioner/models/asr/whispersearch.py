@@ -1,29 +1,20 @@
 """Beam search over a whole batch without leaving the device: one step is the same kernels every time.
 
-The search is CTranslate2's with patience 1: of twice as many candidates as beams, those that end go to the finished
-guesses if they are among the best, the others go on; a piece is done when it has as many guesses as beams. On a GPU a
-step is recorded once for its sizes as a CUDA graph and replayed, since Python is slower than four decoder layers.
+On a GPU a step is recorded once for its sizes as a CUDA graph and replayed, since Python is slower than four decoder
+layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from captioner.models.asr.engine import Guess, Request
+from captioner.models.asr.whisperbeam import Run
 from captioner.models.asr.whispernet import Net
 
-STRETCH = 64
-"""Places by which the caches of past tokens grow."""
-LOOK = 8
-"""Steps between two looks at whether all pieces are done: a look waits for the device."""
 GRAPHS = 64
 """Recorded steps that are kept."""
-ROWS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
-"""Batches are filled up to one of these sizes, and places to a multiple of `PLACES`: recording a step takes as long as
-thirty steps, so few sizes must do."""
-PLACES = 256
 
 
 class Search:
@@ -32,7 +23,7 @@ class Search:
     def __init__(self, net: Net) -> None:
         import torch
 
-        self._net = net
+        self.net = net
         self._memory: dict[str, Any] = {}
         self._graphs: dict[tuple[Any, ...], Any] = {}
         self.recorded = net.device.type == "cuda"
@@ -46,7 +37,7 @@ class Search:
 
         with torch.inference_mode():
             self._event = None
-            return _Run(self, states, own, request).guesses()
+            return Run(self, states, own, request).guesses()
 
     def seen(self, ended: Any) -> bool:
         """Whether all had ended at the last look, so that the device has steps to do while this one is looked at."""
@@ -67,7 +58,7 @@ class Search:
         """Probability of each of the languages' marks after the start mark: float32 (rows, languages), on the CPU."""
         import torch
 
-        net = self._net
+        net = self.net
         with torch.inference_mode():
             crosses = [net.cross(states, layer) for layer in range(net.decoder_layers)]
             tokens = torch.full((len(states), 1), start, device=net.device)
@@ -86,7 +77,7 @@ class Search:
             size *= side
         held = self._memory.get(name)
         if held is None or held.numel() < size or held.dtype != kind:
-            self._memory[name] = held = torch.zeros(size, dtype=kind, device=self._net.device)
+            self._memory[name] = held = torch.zeros(size, dtype=kind, device=self.net.device)
         return held[:size].view(shape)
 
     def forget(self) -> None:
@@ -111,232 +102,3 @@ class Search:
                 step()
             self._graphs[key] = graph
         graph.replay()
-
-
-class _Run:
-    """One batch. Tensors have a row a piece, and a column a beam where there are beams."""
-
-    sound: Any
-    """Keys and values of what is heard, a layer."""
-    heard: Any
-    tokens: Any
-    """(rows, beams): said last."""
-    totals: Any
-    """(rows, beams): log-probability so far."""
-    said: Any
-    """(rows, beams, steps)."""
-    finished: Any
-    """(rows, guesses, steps): what came to its end, `lengths` and `marks` with it, `count` of them a row."""
-    lengths: Any
-    marks: Any
-    count: Any
-    step: Any
-    """(1,): tokens said."""
-    last: Any
-    banned: Any
-    """(vocabulary,): 0, or minus infinity for what is never said."""
-
-    def __init__(self, search: Search, states: Any, own: Any, request: Request) -> None:
-        import torch
-
-        self.search, self.net, self.request = search, search._net, request
-        self.recorded = search.recorded and not request.no_repeat
-        self.asked, self.places, _ = states.shape
-        self.rows = self.asked
-        if self.recorded:
-            self.rows = next((rows for rows in ROWS if rows >= self.asked), self.asked)
-            self.places = -(-self.places // PLACES) * PLACES
-        self.beams = request.beam_size
-        self.prompt = len(request.prompt)
-        self.steps = max(request.rooms)
-        net, whole = self.net, torch.long
-        reserve = -(-self.steps // STRETCH) * STRETCH
-        self.depth = net.width // net.heads
-        guesses = 2 * self.beams + 1  # the last takes what is not kept
-        shapes = {
-            "sound": ((net.decoder_layers, 2, self.rows, net.heads, self.places, self.depth), net.kind),
-            "heard": ((self.rows, 1, 1, self.places), net.kind),
-            "tokens": ((self.rows, self.beams), whole),
-            "totals": ((self.rows, self.beams), torch.float32),
-            "said": ((self.rows, self.beams, reserve), whole),
-            "finished": ((self.rows, guesses, reserve), whole),
-            "lengths": ((self.rows, guesses), whole),
-            "marks": ((self.rows, guesses), torch.float32),
-            "count": ((self.rows,), whole),
-            "step": ((1,), whole),
-            "last": ((self.rows, 1), whole),
-            "banned": ((net.vocabulary,), torch.float32),
-        }
-        for name, (shape, kind) in shapes.items():
-            setattr(self, name, search.memory(name, shape, kind))
-        self._fixed = tuple(getattr(self, name) for name in shapes)
-        self._caches: Any = None
-        self._fill(states, own)
-
-    def _fill(self, states: Any, own: Any) -> None:
-        import torch
-
-        self.banned.zero_()
-        self.banned[torch.tensor(self.request.suppressed, device=self.net.device, dtype=torch.long)] = -torch.inf
-        for name in ("count", "step", "said", "finished", "lengths", "last"):
-            getattr(self, name).zero_()  # a row that is there to fill up ends with its first token
-        self.marks.fill_(-torch.inf)
-        rooms = torch.tensor(self.request.rooms, device=self.net.device)
-        self.last[: self.asked, 0] = rooms - 1
-        places = states.shape[1]
-        count = torch.full((self.rows,), places, device=self.net.device)
-        if own is not None:
-            count[: self.asked] = own
-        self.heard.copy_(self.net.heard(self.places, count))
-        if own is None and not self.recorded:
-            self.heard = None
-        for layer in range(self.net.decoder_layers):
-            self.sound[layer, :, : self.asked, :, :places].copy_(self.net.cross(states, layer))
-
-    # -- the prompt --------------------------------------------------------------------------------------------------
-
-    def guesses(self) -> list[Guess]:
-        import torch
-
-        request, net = self.request, self.net
-        kept: list[Any] = []
-
-        def keep(_: int, keys: Any, values: Any) -> tuple[Any, Any]:
-            kept.append((keys, values))
-            return keys, values
-
-        prompt = torch.tensor([request.prompt] * self.rows, device=net.device)
-        place = torch.arange(self.prompt, device=net.device)
-        mask = place[:, None] >= place[None, :]
-        hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask, self.heard)
-        start = request.prompt.index(request.start)
-        silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence].cpu()
-        scores = net.scores(hidden[:, -1]) + self.banned
-        scores[:, [request.blank, request.end]] = -torch.inf
-        totals, tokens = scores.log_softmax(-1).topk(2 * self.beams)
-        self._take(totals, torch.zeros_like(tokens), tokens)
-        self._run(kept)
-        return self._collected(silence)
-
-    def _run(self, kept: Sequence[Any]) -> None:
-        """The steps, in stretches: caches hold `room` places and are moved into larger ones when these are full."""
-        done = 1
-        filled = self.prompt
-        held = [
-            [part.repeat_interleave(self.beams, 0) for part in pair] for pair in kept
-        ]  # (rows * beams, heads, places, depth)
-        while done < self.steps:
-            room = -(-(filled + 1) // STRETCH) * STRETCH
-            room = max(room, STRETCH * 2)
-            self._cache(room, held)
-            until = min(self.steps, done + room - filled)
-            if self._stretch(done, until):
-                return
-            filled, done = filled + until - done, until
-            held = [[part[:, :, :filled].clone() for part in pair] for pair in self._caches]
-
-    def _cache(self, room: int, held: Sequence[Any]) -> None:
-        import torch
-
-        net, rows = self.net, self.rows * self.beams
-        shape = (net.decoder_layers, 2, rows, net.heads, room, self.depth)
-        self._caches = self.search.memory("past", shape, net.kind)
-        for layer, pair in enumerate(held):
-            for side, part in enumerate(pair):
-                self._caches[layer, side, :, :, : part.shape[2]].copy_(part)
-        self.mask = self.search.memory("mask", (room,), torch.bool)
-
-    def _stretch(self, done: int, until: int) -> bool:
-        """Steps `done` to `until`; whether all pieces came to their end."""
-        used = (*self._fixed, self._caches, self.mask)
-        key = (self.beams, self.prompt, self.request.end, *((part.shape, part.data_ptr()) for part in used))
-        for number in range(done, until):
-            if self.recorded:
-                # A look at the past tokens needs their number, which a recorded step does not know.
-                self.search.replay(key, lambda: self._step(0))
-            else:
-                self._step(number)
-            if number % LOOK == 0 and self.search.seen(self.count >= self.beams):
-                return True
-        return bool((self.count >= self.beams).all())
-
-    # -- one step ----------------------------------------------------------------------------------------------------
-
-    def _step(self, said: int) -> None:
-        import torch
-
-        net = self.net
-        place = self.step + self.prompt - 1
-        torch.le(torch.arange(self.mask.shape[0], device=net.device), place, out=self.mask)
-
-        def keep(layer: int, keys: Any, values: Any) -> tuple[Any, Any]:
-            past = self._caches[layer]
-            past[0].index_copy_(2, place, keys)
-            past[1].index_copy_(2, place, values)
-            return past[0], past[1]
-
-        hidden = net.decode(
-            self.tokens.view(-1, 1), place, keep, lambda layer: self.sound[layer], self.mask[None, :], self.heard
-        )
-        scores = net.scores(hidden[:, 0]) + self.banned
-        if self.request.no_repeat:
-            self._forbid_repeats(scores, said)
-        scores = scores.log_softmax(-1).view(self.rows, self.beams, -1)
-        best, tokens = scores.topk(2 * self.beams)
-        totals, order = (best + self.totals[..., None]).flatten(1).topk(2 * self.beams)
-        self._take(totals, order // (2 * self.beams), tokens.flatten(1).gather(1, order))
-
-    def _forbid_repeats(self, scores: Any, said: int) -> None:
-        """No run of `no_repeat` tokens may come again: the last of it is barred."""
-        import torch
-
-        size = self.request.no_repeat
-        if said < size:
-            return
-        past = self.said[..., :said].flatten(0, 1)
-        runs = past.unfold(1, size, 1)  # (rows, said - size + 1, size)
-        again = (runs[..., :-1] == past[:, None, said - size + 1 :]).all(-1)
-        row, run = again.nonzero(as_tuple=True)
-        scores[row, runs[row, run, -1]] = -torch.inf
-
-    def _take(self, totals: Any, beams: Any, tokens: Any) -> None:
-        """Candidates, best first: (rows, 2 * beams) of log-probability, beam and token."""
-        import torch
-
-        k = self.beams
-        ends = tokens == self.request.end
-        stops = (ends | (self.step == self.last))[:, :k] & (self.count < k)[:, None]
-        slot = torch.where(stops, self.count[:, None] + stops.cumsum(1) - 1, 2 * k)
-        said = self.said.gather(1, beams[..., None].expand(-1, -1, self.said.shape[2]))
-        said.scatter_(2, self.step.expand(self.rows, 2 * k, 1), tokens[..., None])
-        length = self.step + (~ends[:, :k]).long()
-        # As CTranslate2: the end mark counts for the sum, not for the length.
-        self.marks.scatter_(1, slot, totals[:, :k] / length.clamp(min=1))
-        self.lengths.scatter_(1, slot, length)
-        self.finished.scatter_(1, slot[..., None].expand(-1, -1, said.shape[2]), said[:, :k])
-        self.marks[:, 2 * k] = -torch.inf
-        self.count += stops.sum(1)
-        on = torch.sort(ends.long(), dim=1, stable=True).indices[:, :k]
-        self.totals.copy_(totals.gather(1, on))
-        self.tokens.copy_(tokens.gather(1, on))
-        self.said.copy_(said.gather(1, on[..., None].expand(-1, -1, said.shape[2])))
-        if k > 1 and self._caches is not None:
-            first = torch.arange(self.rows, device=self.net.device)[:, None] * k
-            rows = (first + beams.gather(1, on)).flatten()
-            for layer in range(self.net.decoder_layers):
-                self._caches[layer].copy_(self._caches[layer].index_select(1, rows))
-        self.step += 1
-
-    def _collected(self, silence: Any) -> list[Guess]:
-        marks, order = self.marks[:, :-1].sort(dim=1, descending=True)
-        lengths = self.lengths.gather(1, order).cpu()
-        said = self.finished.gather(1, order[..., None].expand(-1, -1, self.finished.shape[2]))
-        longest = max(1, int(lengths.max()))
-        rows = zip(said[..., :longest].cpu(), lengths, marks.cpu(), self.count.cpu(), silence, strict=True)
-        found = []
-        for texts, own, scores, count, unsaid in islice(rows, self.asked):
-            kept = range(min(int(count), self.beams))
-            found.append(
-                Guess([texts[i, : own[i]].tolist() for i in kept], [float(scores[i]) for i in kept], float(unsaid))
-            )
-        return found

@@ -1,0 +1,166 @@
+"""Whole builds and video writing, for the GPU bench."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "bench"))
+
+from gpu_made import film, talk  # noqa: E402
+
+FRAMES = 121
+SIZE = (512, 512)
+
+
+def sounds(folder: Path, count: int, seconds: float, waves: list[np.ndarray]) -> float:
+    """`count` wave files of made-up talk; seconds of sound in all."""
+    from speed import write_wav
+
+    folder.mkdir()
+    return sum(write_wav(folder / f"take{number:05}.wav", [talk(seconds, number, waves)]) for number in range(count))
+
+
+def whole(scratch: Path, waves: list[np.ndarray], count: int, seconds: float, **options: Any) -> dict[str, Any]:
+    """A build from sound files to captioned clips: seconds of each stage, and all of it against the slowest."""
+    from speed import build
+
+    duration = sounds(scratch / "raw", count, seconds, waves)
+    run = build(scratch / "raw", scratch / "out", **options)
+    stages = {name: value for name, value in run["seconds"].items() if not name.endswith(" load")}
+    slowest = max(stages, key=lambda name: stages[name])
+    took = sum(run["seconds"].values())
+    return {
+        "sound": duration, "took": took, "speed": duration / took, "wall": run["wall"], "words": run["clips"],
+        "clips": run["clips"], "failures": run["failures"], "slowest": slowest,
+        "whole to slowest": round(took / stages[slowest], 2),
+        "seconds": {name: round(value, 2) for name, value in run["seconds"].items()}, "peak_mib": run["peak_mib"],
+    }  # fmt: skip
+
+
+def _film(place: tuple[str, int, float]) -> None:
+    path, seed, seconds = place
+    chance = np.random.default_rng(seed)
+    film(Path(path), (chance.standard_normal(round(16_000 * seconds)) * 0.1).astype(np.float32))
+
+
+def writing(scratch: Path, clips: int, threads: int) -> dict[str, Any]:
+    """Clips of 5 s cut from 1080p H.264, scaled to 512x512, written and checked: a second, and how like the source."""
+    from captioner.engine.local import Local
+    from captioner.media.probe import probe
+    from captioner.media.shots import watch
+    from captioner.run import Quiet
+    from captioner.settings import Settings
+    from captioner.store import Store
+    from captioner.types import Cut, Recording
+    from captioner.writing import ToWrite, write_dataset
+
+    each = 4
+    made = min(8, -(-clips // each))
+    seconds = each * FRAMES / 25 + 1
+    with ProcessPoolExecutor(min(made, threads)) as pool:
+        list(pool.map(_film, [(str(scratch / f"made{number}.mp4"), number, seconds) for number in range(made)]))
+    wanted = []
+    for number in range(-(-clips // each)):
+        path = scratch / f"take{number:04}.mp4"
+        if not path.exists():
+            os.link(scratch / f"made{number % made}.mp4", path)
+        audio, video = probe(path)
+        recording = Recording(str(path), path.name, path.stem, f"content {number}", audio, video)
+        cuts = tuple(Cut(path.stem, start * FRAMES, FRAMES, Fraction(25), ()) for start in range(each))
+        picture = watch(path, video) if number < made else None
+        wanted.append((recording, picture if picture is not None else wanted[number % made][1], cuts))
+    entries = [ToWrite(recording, picture, cuts) for recording, picture, cuts in wanted]
+    captions = {cut.id: "a caption" for entry in entries for cut in entry.cuts}
+    settings = Settings(trigger="x", size="512x512", crf=18, preset="fast", threads=threads)
+    out = scratch / "out"
+    with Store(out / ".captioner") as store:
+        start = time.perf_counter()
+        outcome = write_dataset(entries, captions, out, settings, store, Local(threads), Quiet())
+        took = time.perf_counter() - start
+    first = entries[0]
+    alike = [similarity(Path(e.recording.path), out / "clips" / f"{e.cuts[0].id}.mp4") for e in entries[:3]]
+    sample = Path(first.recording.path)
+    return {
+        "clips": len(outcome.fresh), "failures": len(outcome.failures), "took": took,
+        "clips a second": round(len(outcome.fresh) / took, 2), "threads": threads, "SSIM, least": round(min(alike), 4),
+        "MiB a minute of source": round(sample.stat().st_size / 2**20 / seconds * 60),
+        "decoding alone, frames a second and core": decoding(sample, None),
+        "the same with NVDEC": decoding(sample, "h264_cuvid"),
+    }  # fmt: skip
+
+
+def decoding(path: Path, codec: str | None) -> float | str:
+    """Frames a second that one thread decodes; `codec` h264_cuvid asks the card, and gives what it says instead."""
+    import av
+
+    start, count = time.perf_counter(), 0
+    try:
+        with av.open(str(path)) as source:
+            stream = source.streams.video[0]
+            if codec is None:
+                stream.thread_count, stream.thread_type = 1, "NONE"
+                count = sum(1 for _ in source.decode(stream))
+            else:
+                context = av.CodecContext.create(codec, "r")
+                context.extradata = stream.codec_context.extradata
+                for packet in source.demux(stream):
+                    count += len(context.decode(packet))
+    except (av.FFmpegError, ValueError) as error:
+        return f"none ({error})"
+    return round(count / (time.perf_counter() - start), 1)
+
+
+def similarity(source: Path, clip: Path) -> float:
+    """Mean SSIM of a clip's luma against its source, cropped to the middle and scaled, over a few frames."""
+    import av
+
+    def frames(path: Path) -> list[Any]:
+        with av.open(str(path)) as container:
+            found = []
+            for number, frame in enumerate(container.decode(video=0)):
+                if number >= FRAMES:
+                    break
+                if number % 30 == 0:
+                    found.append(frame)
+            return found
+
+    def scaled(frame: Any) -> np.ndarray:
+        side = min(frame.width, frame.height)
+        left, top = (frame.width - side) // 2, (frame.height - side) // 2
+        luma = frame.to_ndarray(format="gray")[top : top + side, left : left + side]
+        square = av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
+        return square.reformat(*SIZE, interpolation="BICUBIC").to_ndarray().astype(np.float64)
+
+    pairs = zip(frames(source), frames(clip), strict=True)
+    return float(np.mean([_ssim(scaled(a), b.to_ndarray(format="gray").astype(np.float64)) for a, b in pairs]))
+
+
+def _ssim(one: np.ndarray, two: np.ndarray) -> float:
+    """Over windows of 8 x 8, as in Wang et al. 2004 with a flat window."""
+
+    def mean(image: np.ndarray) -> np.ndarray:
+        total = np.cumsum(np.cumsum(np.pad(image, ((1, 0), (1, 0))), 0), 1)
+        return (total[8:, 8:] - total[:-8, 8:] - total[8:, :-8] + total[:-8, :-8]) / 64
+
+    a, b = mean(one), mean(two)
+    var_a, var_b, both = mean(one * one) - a * a, mean(two * two) - b * b, mean(one * two) - a * b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float((((2 * a * b + c1) * (2 * both + c2)) / ((a * a + b * b + c1) * (var_a + var_b + c2))).mean())
+
+
+def scratch_folder() -> Any:
+    """Where there is room for video: memory where the system has it, so that no disk is measured."""
+    place = "/dev/shm" if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 8 << 30 else None
+    return tempfile.TemporaryDirectory(prefix="captioner-gpu-", dir=place)
