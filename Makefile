@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench bench-quality bench-measures bench-speed clean
+.PHONY: demo test test-all test-gpu-install lint rules bench bench-check bench-quality bench-measures bench-speed clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,10 +20,16 @@ test: $(VENV)/.ready  ## the tests that every change must pass
 test-all: $(VENV)/.ready  ## long fuzzing and full fault counts too
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
 
+test-gpu-install:  ## the gpu extra in a clean environment, everything imported; 3 GB of downloads
+	$(PYTHON) tests/gpu_install.py
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+rules: $(VENV)/.ready  ## docs/rules.md from the table of rules
+	$(BIN)/python -m captioner.checks.ruledocs docs/rules.md
 
 DATA ?= sample_dataset
 
@@ -34,6 +40,9 @@ bench-measures: $(VENV)/.ready  ## voice, room, gates, sounds and identity again
 	$(BIN)/python bench/measures.py
 	$(BIN)/python bench/sounds.py
 	$(BIN)/python bench/identity.py $(DATA)
+
+bench-check: $(VENV)/.ready  ## 20,000 clips checked, fresh and again
+	$(BIN)/python bench/check.py
 
 bench-speed: $(VENV)/.ready  ## ratios of time and memory
 	$(BIN)/python bench/speed.py

@@ -1,6 +1,6 @@
 """Diarization on a GPU: stock pyannote.audio against captioner's batches of the same pipeline, in one run.
 
-    python bench/gpu_diarization.py --segmentation FILE [--device cuda] [--hours H] [--data FOLDER ...]
+    python bench/gpu_diarization.py --segmentation FILE [--device auto] [--hours H] [--data FOLDER ...]
                                     [--only same,speed] [--tiny] [--json FILE]
 
 --tiny is for trying it out without a GPU. FILE is segmentation-3.0's real checkpoint (see `pyannote_networks`). The
@@ -221,7 +221,7 @@ def same(bench: Bench, heard: Sequence[Item], report: Callable[[str], None]) -> 
 def run(
     segmentation: Path,
     *,
-    device: str = "cuda",
+    device: str = "auto",
     hours: float = 1.0,
     data: Sequence[Path] = (SAMPLES,),
     only: Sequence[str] = ("same", "speed"),
@@ -232,7 +232,7 @@ def run(
     heard = items(data)
     if tiny:
         heard, hours = [Item(i.name, i.samples[: 12 * RATE], i.truth) for i in heard[:2]], 0.004
-    bench = Bench(segmentation, device)
+    bench = Bench(segmentation, networks.device_of(device))
     report(f"diarization: {len(heard)} recordings with a true RTTM; random ResNet34 where not said otherwise")
     found: dict[str, Any] = {}
     if "same" in only:
@@ -245,7 +245,7 @@ def run(
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--segmentation", type=Path, default=networks.checkpoint())
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="more folders with a manifest")
     parser.add_argument("--only", type=lambda text: text.split(","), default=["same", "speed"])

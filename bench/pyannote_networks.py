@@ -30,6 +30,13 @@ SHORTEST = 15
 """Filter bank frames below which CAM++ says nothing."""
 
 
+def device_of(asked: str) -> str:
+    """`auto` is the GPU where there is one."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+
+
 def checkpoint() -> Path | None:
     """segmentation-3.0's checkpoint, where this machine has it."""
     if named := os.environ.get(CHECKPOINT):

@@ -410,3 +410,13 @@ def test_recordings_are_read_in_pieces(real: Any, conversation: Heard) -> None:
     audio = Heard(conversation.samples)
     ours(real, batch=2).diarize([audio], ANY)
     assert 0 < audio.largest <= 13 * RATE
+
+
+@pytest.mark.gpu
+@pytest.mark.models
+def test_on_a_gpu_half_precision_moves_no_error_rate(segmentation: Path) -> None:
+    import gpu_diarization
+
+    found = gpu_diarization.run(segmentation, device="cuda", only=["same"], report=lambda _: None)["same"]
+    assert {name.split(", ")[1] for name in found} == {"full", "tf32", "half"}
+    assert all(row["most_der_moved"] <= 0.1 for name, row in found.items() if name.startswith("CAM++")), found
