@@ -121,7 +121,8 @@ def _request(given: argparse.Namespace) -> Any:
     return Request(
         given.dataset, trainer=given.trainer or (config.trainer if config is not None else None), config=config,
         trigger=given.trigger, caches=tuple(given.caches), decoded=tuple(given.decoded), lora=tuple(given.lora),
-        python=given.python, listen=given.listen, tokenizer=given.tokenizer, silenced=_silenced() | _known(_reasons(given.silence)),
+        python=given.python, listen=given.listen, tokenizer=given.tokenizer,
+        silenced=_silenced() | _known(_reasons(given.silence)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The page of all rules, made from the table. Pure."""
+"""The page of all rules, made from the table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ GROUPS = {
     "P": "Configs",
     "C": "Captions",
     "K": "Caches",
+    "D": "Decoded audio",
     "L": "LoRA files",
 }
 _NEEDS = {
@@ -22,6 +23,7 @@ _NEEDS = {
     "config": "`--config`",
     "words": "a captioner dataset",
     "lora": "`--lora`",
+    "python": "`--python`",
     "python": "`--python`, the trainer's own",
 }
 
@@ -46,6 +48,16 @@ def as_markdown(rules: Mapping[str, Rule]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def main() -> None:
+    """Writes the page: `python -m captioner.checks.ruledocs FILE`."""
+    import sys
+    from pathlib import Path
+
+    from captioner.checks.rules import all_rules
+
+    Path(sys.argv[1]).write_text(as_markdown(all_rules()), encoding="utf-8")
+
+
 def _rule(one: Rule) -> list[str]:
     marks = [one.severity.value, ", ".join(sorted(one.trainers)) or "all trainers"]
     if one.needs:
@@ -58,3 +70,7 @@ def _rule(one: Rule) -> list[str]:
     if one.advice:
         lines.append(f"- Fix: {one.advice}.")
     return [*lines, ""]
+
+
+if __name__ == "__main__":
+    main()

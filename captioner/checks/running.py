@@ -189,8 +189,8 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
     for file in files:
         digest.update(f"{file.name}\x1f{file.size}\x1f{file.mtime_ns}\x1e".encode("utf-8", "surrogateescape"))
     told = (
-        str(place.root), str(place.listing), request.trainer, request.trigger, request.listen, request.tokenizer, str(request.python),
-        repr(request.config), list(map(str, request.caches)), list(map(str, request.decoded)),
+        str(place.root), str(place.listing), request.trainer, request.trigger, request.listen, request.tokenizer,
+        str(request.python), repr(request.config), list(map(str, request.caches)), list(map(str, request.decoded)),
     )  # fmt: skip
     digest.update(repr(told).encode("utf-8", "backslashreplace"))
     outside = [*request.caches, *request.decoded, *request.lora, *caches_of(place, request.trainer)]
