@@ -20,53 +20,10 @@ from captioner.store import ClipRow, Store, pack
 from captioner.times import Span
 from captioner.types import Cut, Line, Word
 
-SPOKEN = [
-    "where",
-    "did",
-    "you",
-    "leave",
-    "the",
-    "lantern",
-    "I",
-    "told",
-    "you",
-    "not",
-    "to",
-    "go",
-    "there",
-    "again",
-    "before",
-    "the",
-    "rain",
-    "comes",
-    "down",
-    "and",
-    "nobody",
-    "knows",
-    "what",
-    "he",
-    "was",
-    "looking",
-    "for",
-    "in",
-    "the",
-    "old",
-    "house",
-    "by",
-    "the",
-    "river",
-    "when",
-    "the",
-    "light",
-    "went",
-    "out",
-    "she",
-    "said",
-    "it",
-    "would",
-    "be",
-    "fine",
-]
+SPOKEN = """
+where did you leave the lantern I told you not to go there again before the rain comes down and nobody knows what he was
+looking for in the old house by the river when the light went out she said it would be fine
+""".split()  # noqa: SIM905  as people say them
 RATE = Fraction(25)
 EACH = 200
 """Clips of one recording."""

@@ -10,7 +10,8 @@ from typing import Any
 from captioner.review.tui.look import Look
 from captioner.review.tui.palette import ROLES
 
-LETTERS = dict(zip(ROLES, "tsfTaobFedwED+-kBSAcmWPpxlK12h", strict=True))
+LETTERS = dict(zip(ROLES, "tsfTaobFedwED+-kBSAcmWPpxliCK12h"[: len(ROLES)], strict=True))
+assert len(set(LETTERS.values())) == len(ROLES)
 
 
 def grid(app: Any, look: Look) -> str:

@@ -22,6 +22,8 @@ class FieldEdit:
         self.number = 0
         """Which of its fields."""
         self._before = ""
+        self._rev = 0
+        """Of the row that is typed over: a clip that changed meanwhile is not overwritten."""
 
     @property
     def active(self) -> bool:
@@ -43,6 +45,7 @@ class FieldEdit:
             return
         self.clip, self.number = clip.id, number
         self._before = clip.fields[number].value
+        self._rev = self.screen.read.rev
         self.editor.look = self.screen.look
         self.editor.begin(self._before)
         self.screen.message = ("", "")
@@ -77,9 +80,11 @@ class FieldEdit:
         """Commit what was typed. False where that failed: it stays in the editor and the status line says why."""
         if not self.active or self.editor.text == self._before:
             return True
-        done = self.screen.dispatch.do("set-field", clip=self.clip, field=self.name(), text=self.editor.text)
+        done = self.screen.dispatch.do(
+            "set-field", clip=self.clip, field=self.name(), text=self.editor.text, rev=self._rev
+        )
         if done is not None:
-            self._before = self.editor.text
+            self._before, self._rev = self.editor.text, self.screen.read.rev
         return done is not None
 
     def keep_and_stay(self) -> None:

@@ -18,6 +18,7 @@ from captioner.review.tui.widgets.wave import Spoken
 if TYPE_CHECKING:
     from captioner.review.desk import Desk, Outcome, Stats
     from captioner.review.items import Item
+    from captioner.review.replacing import Preview
     from captioner.review.source import Card, Piece
     from captioner.rowtable import ClipLine
 
@@ -162,6 +163,12 @@ class Reading:
         """What the status line says first."""
         return (f"read only: {self.desk.why}", "warn") if self.desk.read_only else ("", "")
 
+    @property
+    def rev(self) -> int:
+        """Of the clip under the cursor: raised with every change of it."""
+        page = self.desk.page(self.cursor, 1)
+        return page[0].rev if page else 0
+
     def rows(self, first: int, count: int) -> list[Row]:
         if self._page is None or self._page[0] != (first, count):
             marked = self.desk.session.marked
@@ -207,6 +214,23 @@ class Reading:
         self.desk.do("go", place=place)
 
     # -- what an answer would do -------------------------------------------------------------------------------------
+
+    def preview(self, find: str, instead: str) -> Preview:
+        """What a replacement would do. Raises UsageError where it cannot be read."""
+        marked = bool(self.desk.session.marked)
+        return self.desk.replace_preview(find, instead, scope="marked" if marked else "shown")
+
+    def naming(self, name: str) -> str:
+        """What naming the speaker under the cursor would come to, in a sentence."""
+        clip = self.clip()
+        old = "" if clip is None else self.desk.page(self.cursor, 1)[0].speaker
+        known = dict(self.desk.speakers())
+        told = f"{known.get(old, 0)} clips of {old or 'nobody'} will be {name or 'nobody'}'s"
+        return f"{told}, with the {known[name]} that are already" if name in known and name != old else told
+
+    def plan_trim(self, start: int, end: int) -> str:
+        """What moved edges would make of the clip, in a sentence. Raises UsageError where it cannot be cut so."""
+        return self.desk.plan_trim(None, start, end).told
 
     def hits(self, text: str) -> int:
         """Clips of the list that say a text."""
