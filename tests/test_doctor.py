@@ -223,7 +223,7 @@ def test_paths_of_one_disk_share_its_room() -> None:
 
 
 def test_room_that_is_just_enough() -> None:
-    spare = judging.SPARE / GB
+    spare = 2**30 / GB
     only(replace(GOOD, disks=(disk("a", 6 + spare / 2, 6),)), "disk", Level.WARNING, "more than is needed")
     assert not found(replace(GOOD, disks=(disk("a", 6 + spare * 1.01, 6),)), "disk")
     only(replace(GOOD, disks=(disk("a", 5.9, 6),)), "disk", Level.BAD, "6.0 GB are needed")
@@ -301,8 +301,8 @@ def test_terminals(given: dict[str, Any], level: Level, says: str) -> None:
 
 
 def test_little_memory() -> None:
-    only(replace(GOOD, memory=judging.LEAST_MEMORY - 1), "memory", Level.WARNING, "--model tiny")
-    assert not found(replace(GOOD, memory=judging.LEAST_MEMORY), "memory")
+    only(replace(GOOD, memory=3 * 2**30 - 1), "memory", Level.WARNING, "--model tiny")
+    assert not found(replace(GOOD, memory=3 * 2**30), "memory")
 
 
 def test_the_worst_comes_first() -> None:

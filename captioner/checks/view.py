@@ -260,8 +260,12 @@ class View:
 
     def options_of(self, clip: ClipView) -> Any:
         """The options that hold for one clip: those of the config's dataset block that it belongs to."""
-        found = self.config.options_of(clip.path, picture=bool(clip.media.frames)) if self.config is not None else None
-        return self.options if found is None else found
+        if self.config is None:
+            return self.options
+        if clip.name not in self._options:
+            found = self.config.options_of(clip.path, picture=bool(clip.media.frames))
+            self._options[clip.name] = self.options if found is None else found
+        return self._options[clip.name]
 
     def read(self, clip: ClipView, text: str) -> str:
         """What the model reads where a clip's caption is `text`: joined with the trigger as the trainer does."""
@@ -285,6 +289,10 @@ class View:
     def playable(self) -> tuple[ClipView, ...]:
         """Clips whose media could be opened."""
         return tuple(clip for clip in self.clips if clip.usable)
+
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        return {}
 
     @cached_property
     def _windows(self) -> dict[str, Window]:
