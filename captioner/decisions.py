@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -48,9 +48,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Points to a decision in `OUT/speakers.jsonl`: its number there, and what it says for people."""
+    """A decision on a speaker, as it stands in `OUT/speakers.jsonl`, and what it says for people."""
 
-    number: int
+    decision: Mapping[str, Any]
     told: str
 
 

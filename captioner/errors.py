@@ -3,6 +3,8 @@
     CaptionerError
     |-- UsageError              a flag, a setting or a template is wrong; nothing was started
     |   |-- SettingsError
+    |   |-- QueryError          a filter of the review cannot be read
+    |   |-- KeymapError         a person's own keys of the review cannot be used
     |   `-- TemplateError
     |-- RecordingError          one recording cannot be used; the others go on
     |   |-- MediaError
@@ -38,6 +40,18 @@ class SettingsError(UsageError):
 
 
 class TemplateError(UsageError):
+    pass
+
+
+class QueryError(UsageError):
+    """`position`: of the letter, from 0, at which the filter cannot be read on."""
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__(text)
+        self.position = position
+
+
+class KeymapError(UsageError):
     pass
 
 

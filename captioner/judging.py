@@ -39,6 +39,15 @@ def _sure_of_voice(cut: Cut) -> Cut:
     return replace(cut, doubts=cut.doubts + unsure_voice(cut, cut.trust))
 
 
+def judged(cut: Cut, settings: Settings) -> Cut:
+    """One cut with the doubts that its measures give, by themselves: nothing is left out."""
+    found = judge(cut, limits_of(settings))
+    gates = {gate.reason for gate in GATES}
+    bare = replace(cut, doubts=tuple(doubt for doubt in cut.doubts if doubt.reason not in gates))
+    known = replace(bare, doubts=explained(bare, cut.scene.events) + found.doubts)
+    return _sure_of_voice(trusted(known, settings.min_trust))
+
+
 def limits_of(settings: Settings) -> Limits:
     return Limits(
         mos=settings.min_mos,

@@ -23,7 +23,7 @@ from captioner.judging import gates_summary, judge_all
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
 from captioner.reviewlog import read_decisions
-from captioner.rowmaking import ROWS_VERSION, fill_rows, retell, told_all
+from captioner.rowmaking import ROWS_VERSION, fill_rows, keep_voices, retell, told_all
 from captioner.settings import Settings
 from captioner.shaping import keep_sources, shape_all
 from captioner.stages import Engine, Job, Reporter, Stages
@@ -287,6 +287,7 @@ def _list_rows(store: Store, drafter: Drafter, out: Path, fresh: set[str], every
         retell(store, out)
         fresh = everything
     fill_rows(store, drafter, sorted(fresh))
+    keep_voices(store, drafter.captions.voices)
     store.set_meta("rows", ROWS_VERSION)
 
 

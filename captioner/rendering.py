@@ -13,7 +13,7 @@ from captioner.errors import UsageError
 from captioner.identities import people_of, relabelled
 from captioner.pipeline import HOME, remember
 from captioner.reviewlog import read_decisions
-from captioner.rowmaking import fill_rows, retell, told_all
+from captioner.rowmaking import fill_rows, keep_voices, retell, told_all
 from captioner.settings import Settings
 from captioner.store import ClipRow, Store, pack
 
@@ -48,6 +48,7 @@ def render(out: Path, settings: Settings) -> tuple[int, list[str], list[str]]:
             if not told_all(store, out):
                 retell(store, out)
             fill_rows(store, drafter, by_recording)
+            keep_voices(store, drafter.captions.voices)
             edited = refresh_captions(drafts, out / "clips", store)
             remember(store, settings, None)
         changed = sum(drafts[id_] != text for id_, text in before.items() if id_ in drafts and id_ not in edited)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from captioner.captions.edited import plain_speech
 from captioner.captions.lint import Finding, lint
+from captioner.captions.voices import Profile, Voices
 from captioner.decisions import Decisions, Edit, Status, fold
 from captioner.drafting import Drafter
 from captioner.reviewlog import journal_size, read_entries
@@ -18,6 +19,9 @@ from captioner.types import Caption, Cut
 
 TOLD = "review"
 """Name under which the store keeps how far it was told: bytes of the journal, and the highest batch."""
+SHAPES = "shapes"
+VOICES = "voices"
+"""Under which the store keeps what is known of every speaker's voice."""
 ROWS_VERSION = "1"
 """Raised when rows are made in another way."""
 
@@ -100,7 +104,18 @@ def retell(store: Store, out: Path) -> Decisions:
             else:
                 rows.add_batch(entry.batch, at, size, entry.did)
         store.set_meta(TOLD, json.dumps({"at": end, "batch": last}))
+        keep_shapes(store, decided.gone, decided.made)
     return decided
+
+
+def keep_shapes(store: Store, gone: Iterable[str], made: Iterable[str]) -> None:
+    store.set_meta(SHAPES, json.dumps({"gone": sorted(gone), "made": sorted(made)}))
+
+
+def kept_shapes(store: Store) -> tuple[set[str], set[str]]:
+    """Clips of the machine that are hidden, and a person's, in the clips that the store has."""
+    known = json.loads(store.meta(SHAPES) or "{}")
+    return set(known.get("gone", ())), set(known.get("made", ()))
 
 
 def told_all(store: Store, out: Path) -> bool:
@@ -109,11 +124,34 @@ def told_all(store: Store, out: Path) -> bool:
     return int(told.get("at", 0)) == journal_size(out)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`Voices` as the store has it: no mapping has pairs for keys there."""
+
+    speakers: Mapping[str, Profile]
+    takes: tuple[tuple[str, str, Profile], ...]
+    brightness: float | None
+
+
+def keep_voices(store: Store, voices: Voices) -> None:
+    """So that one clip can be drafted again without a look at all."""
+    takes = tuple((speaker, slug, own) for (speaker, slug), own in voices.takes.items())
+    store.put(VOICES, VOICES, _Kept(voices.speakers, takes, voices.brightness))
+
+
+def kept_voices(store: Store) -> Voices | None:
+    known = store.get(VOICES, _Kept)
+    if known is None:
+        return None
+    return Voices(known.speakers, {(name, slug): own for name, slug, own in known.takes}, known.brightness)
+
+
 def fill_rows(store: Store, drafter: Drafter, recordings: Iterable[str]) -> None:
     """Make the rows of these recordings' clips anew. Callers hold a transaction or not."""
     with store.transaction():
         for name in recordings:
             clips = store.clips_of(name)
             revs = store.rows.revs([clip.id for clip in clips])
+            store.rows.settle(clip.id for clip in clips)
             store.rows.fill([line_of(stored(store, clip, drafter), revs.get(clip.id, 0) + 1) for clip in clips])
         store.rows.drop_strangers()

@@ -7,6 +7,7 @@ A table of the store, filled when clips are drafted and kept up to what persons 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS statuses (
     clip TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, words TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shelf (
     id TEXT PRIMARY KEY, recording TEXT NOT NULL, cut BLOB NOT NULL, draft BLOB NOT NULL, adopted TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stale (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     batch INTEGER PRIMARY KEY, at INTEGER NOT NULL, size INTEGER NOT NULL, did TEXT NOT NULL, stands INTEGER NOT NULL);
 """
@@ -72,6 +74,7 @@ class Rows:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        db.create_function("regexp", 2, _regexp, deterministic=True)
 
     def fill(self, lines: Iterable[tuple[ClipLine, str]]) -> None:
         """Put or replace; each with its text in one case, for searching."""
@@ -103,11 +106,42 @@ class Rows:
                 found[row[0]] = ClipLine(*row)
         return found
 
-    def saying(self, ids: Sequence[str], text: str) -> list[str]:
+    def saying(self, ids: Sequence[str], text: str, *, pattern: bool = False) -> list[str]:
         """Those of some clips whose caption has a text in it, whatever its case."""
+        found: list[str] = []
+        test = "folded REGEXP ?" if pattern else "instr(folded, ?)"
+        for at in range(0, len(ids), 5000):
+            some = ids[at : at + 5000]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT id FROM rows WHERE id IN ({marks}) AND {test}"
+            found += [id_ for (id_,) in self._db.execute(query, [*some, text if pattern else text.casefold()])]
+        return found
+
+    def words(self) -> dict[str, str]:
+        """What every clip says."""
+        return dict(self._db.execute("SELECT id, words FROM rows"))
+
+    # -- rows that were changed in bulk: their findings are made when they are looked at ---------------------------
+
+    def mark_stale(self, ids: Iterable[str]) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?)", [(id_,) for id_ in ids])
+
+    def stale(self, ids: Sequence[str] | None = None, most: int = 1000) -> list[str]:
+        if ids is None:
+            return [id_ for (id_,) in self._db.execute("SELECT id FROM stale LIMIT ?", (most,))]
         marks = ", ".join("?" * len(ids))
-        query = f"SELECT id FROM rows WHERE id IN ({marks}) AND instr(folded, ?)"
-        return [id_ for (id_,) in self._db.execute(query, [*ids, text.casefold()])]
+        return [id_ for (id_,) in self._db.execute(f"SELECT id FROM stale WHERE id IN ({marks})", ids)]
+
+    def settle(self, ids: Iterable[str]) -> None:
+        self._db.executemany("DELETE FROM stale WHERE id = ?", [(id_,) for id_ in ids])
+
+    def folded(self, ids: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for at in range(0, len(ids), 500):
+            some = ids[at : at + 500]
+            marks = ", ".join("?" * len(some))
+            found |= dict(self._db.execute(f"SELECT id, folded FROM rows WHERE id IN ({marks})", some))
+        return found
 
     def counts(self) -> dict[str, int]:
         """How many clips have each status."""
@@ -121,6 +155,10 @@ class Rows:
         assert column in ("speaker", "language", "recording")
         rows = self._db.execute(f"SELECT {column} FROM rows GROUP BY {column} ORDER BY count(*) DESC, {column}")
         return [value for (value,) in rows]
+
+    def spoken_by(self, speaker: str) -> int:
+        """How many clips are a speaker's."""
+        return int(self._db.execute("SELECT count(*) FROM rows WHERE speaker = ?", (speaker,)).fetchone()[0])
 
     def twins(self, words: str) -> int:
         """How many clips say these words."""
@@ -180,6 +218,10 @@ class Rows:
     def first_undone(self) -> int | None:
         row: Any = self._db.execute("SELECT min(batch) FROM batches WHERE stands = 0").fetchone()[0]
         return None if row is None else int(row)
+
+
+def _regexp(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def words_of(codes: Iterable[str]) -> str:

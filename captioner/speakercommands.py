@@ -47,34 +47,47 @@ def _is_dataset(path: Path) -> bool:
 
 def name(out: Path, speaker: str, new: str, *, subject: str | None = None, trigger: str | None = None) -> str:
     """Give a speaker a name, and what captions say of it. Returns a sentence on what changed."""
+    with opened(out) as store:
+        said, roster = state_of(store)
+        decision = name_decision(out, roster, said, speaker, new, subject=subject, trigger=trigger)
+    return _decide(out, decision, f"{speaker} is {new}")
+
+
+def name_decision(
+    out: Path, roster: Roster, said: People, speaker: str, new: str, *, subject: str | None, trigger: str | None
+) -> Decision:
+    """What naming a speaker writes down. Raises UsageError where the name cannot be used or is another's."""
     from captioner.speech.people import Decision, name_fault
 
     fault = name_fault(new)
     if fault:
         raise UsageError(f"{new!r} cannot be a name: {fault}")
-    with opened(out) as store:
-        said, roster = state_of(store)
-        id_ = _resolve(speaker, roster, said)
-        holder = said.named(new) or (new if new in roster.ids and roster.replayed else None)
-        if holder is not None and said.owner(holder) != id_:
-            raise UsageError(
-                f"{new} is already {holder}'s name; `captioner speakers merge {out} {new} {speaker}` makes them one"
-            )
-        decision = Decision("name", id_, name=new, subject=subject, trigger=trigger)
-    return _decide(out, decision, f"{speaker} is {new}")
+    id_ = _resolve(speaker, roster, said)
+    holder = said.named(new) or (new if new in roster.ids and roster.replayed else None)
+    if holder is not None and said.owner(holder) != id_:
+        raise UsageError(
+            f"{new} is already {holder}'s name; `captioner speakers merge {out} {new} {speaker}` makes them one"
+        )
+    return _complete(Decision("name", id_, name=new, subject=subject, trigger=trigger), roster)
 
 
 def merge(out: Path, speaker: str, others: Sequence[str]) -> str:
     """Make several speakers one: the first."""
-    from captioner.speech.people import Decision
-
     with opened(out) as store:
         said, roster = state_of(store)
-        id_ = _resolve(speaker, roster, said)
-        gone = tuple(dict.fromkeys(_resolve(other, roster, said) for other in others))
+        decision = merge_decision(roster, said, speaker, others)
+    return _decide(out, decision, f"{', '.join(others)} and {speaker} are one")
+
+
+def merge_decision(roster: Roster, said: People, speaker: str, others: Sequence[str]) -> Decision:
+    """What making several speakers one writes down."""
+    from captioner.speech.people import Decision
+
+    id_ = _resolve(speaker, roster, said)
+    gone = tuple(dict.fromkeys(_resolve(other, roster, said) for other in others))
     if id_ in gone:
         raise UsageError(f"{speaker} cannot be merged with itself")
-    return _decide(out, Decision("merge", id_, others=gone), f"{', '.join(others)} and {speaker} are one")
+    return _complete(Decision("merge", id_, others=gone), roster)
 
 
 def split(out: Path, speaker: str, parts: Sequence[str]) -> str:
@@ -168,13 +181,18 @@ def _decide(out: Path, decision: Decision, told: str) -> str:
 
     with opened(out) as store:
         _, roster = state_of(store)
-    voices = {id_: _longest(_anchors(id_, roster)) for id_ in (decision.speaker, *decision.others) if id_}
-    stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    append_decision(out, replace(decision, voices={**voices, **decision.voices}, when=stamp))
+    append_decision(out, _complete(decision, roster))
     settings = settings_of({}, base=remembered(out))
     changed, edited, _ = render(out, settings)
     by_hand = f"; {len(edited)} edited by hand stay as they are: {', '.join(edited[:5])}" if edited else ""
     return f"{told}; {changed} captions changed{by_hand}"
+
+
+def _complete(decision: Decision, roster: Roster) -> Decision:
+    """With the voices of those that it speaks of, and the time."""
+    voices = {id_: _longest(_anchors(id_, roster)) for id_ in (decision.speaker, *decision.others) if id_}
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(decision, voices={**voices, **decision.voices}, when=stamp)
 
 
 def _resolve(speaker: str, roster: Roster, said: People) -> str:

@@ -241,6 +241,10 @@ class Store:
         row = self._db.execute(query, (id_,)).fetchone()
         return None if row is None else ClipRow(*row)
 
+    def set_clip(self, row: ClipRow) -> None:
+        values = (row.id, row.recording, row.place, row.cut, row.draft, row.adopted)
+        self._db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", values)
+
     def shelve(self, row: ClipRow) -> None:
         """Keep a clip that is cut anew, so that it can come back as it was."""
         values = (row.id, row.recording, row.cut, row.draft, row.adopted)

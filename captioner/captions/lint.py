@@ -29,7 +29,7 @@ RULES: dict[str, str] = {
     "odd-brackets": "brackets do not pair",
     "digits": "a number in digits: was it said so?",
     "banned": "a phrase that says nothing",
-    "edges": "the words were cut anew and are measured again when it is written",
+    "recut": "cut by hand: it is measured again when it is written",
 }
 """The codes that `lint:` finds, besides those of doubts (`captioner.speech.doubt.REASONS`)."""
 

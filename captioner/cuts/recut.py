@@ -117,9 +117,12 @@ def fault(table: Table, start: int, frames: int) -> str:
     return ""
 
 
-def nearest(table: Table, start: int, frames: int, moves: tuple[int, int]) -> tuple[int, int] | Unfit:
+def nearest(
+    table: Table, start: int, frames: int, moves: tuple[int, int], *, beyond: bool = False
+) -> tuple[int, int] | Unfit:
     """First frame and number of frames of the legal cut nearest to present frames whose edges are moved by so many
-    milliseconds. The edge that is not moved keeps its words where it can."""
+    milliseconds. The edge that is not moved keeps its words where it can. With `beyond` a moved edge must
+    really lie where it was moved to or, where nothing can end there, farther."""
     begin, end = _bounds(table, start, frames)
     wished = (begin + moves[0], end + moves[1])
     weights = [1.0 if move else OTHER_EDGE for move in moves]
@@ -128,6 +131,8 @@ def nearest(table: Table, start: int, frames: int, moves: tuple[int, int]) -> tu
     inside = words_inside(table, start, frames)
     ranked = []
     for first, count in _candidates(table, wished):
+        if beyond and not _moved(start, first, moves[0]) | _moved(start + frames, first + count, moves[1]):
+            continue
         low, high = _bounds(table, first, count)
         far = weights[0] * abs(low - wished[0]) + weights[1] * abs(high - wished[1])
         own = words_inside(table, first, count)
@@ -142,6 +147,10 @@ def nearest(table: Table, start: int, frames: int, moves: tuple[int, int]) -> tu
             return first, count
         why = why or found
     return Unfit(why or "no silence near there in which a clip of an allowed length can begin and end")
+
+
+def _moved(before: int, after: int, move: int) -> bool:
+    return (after > before) if move > 0 else (after < before) if move < 0 else False
 
 
 def _candidates(table: Table, wished: tuple[float, float]) -> Iterator[tuple[int, int]]:

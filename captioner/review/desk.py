@@ -20,9 +20,14 @@ from captioner.review.session import Session, at
 from captioner.rowtable import ClipLine
 
 if TYPE_CHECKING:
+    from captioner.captions.lint import Finding
     from captioner.drafting import Drafter
     from captioner.review.deciding import ClipState
-    from captioner.review.items import Item
+    from captioner.review.items import FieldView, Item
+    from captioner.review.pieces import Pieces
+    from captioner.review.recutting import Bench, TrimPlan
+    from captioner.review.replacing import Preview
+    from captioner.review.source import Piece
     from captioner.rowmaking import Now
     from captioner.settings import Settings
 
@@ -75,7 +80,9 @@ class Desk:
         self._drafter: Drafter | None = None
         self._settings: Settings | None = None
         self._decided: list[float] = []
-        self.ledger = Ledger(out, self.store, lambda: self.drafter, self._reshape, self._rename)
+        self._bench: Bench | None = None
+        self._pieces: Pieces | None = None
+        self.ledger = Ledger(out, self.store, lambda: self.drafter, self._reshape, self._rename, self._check)
         if not self.read_only:
             self._bring_up()
         ids = self.store.rows.ids()
@@ -124,6 +131,8 @@ class Desk:
     def page(self, first: int, count: int) -> list[ClipLine]:
         """Rows of the filtered list."""
         ids = self.session.ids[max(0, first) : max(0, first) + count]
+        if not self.read_only and (stale := self.store.rows.stale(ids)):
+            self.settle(stale)
         known = self.store.rows.get(ids)
         return [known[id_] for id_ in ids if id_ in known]
 
@@ -155,6 +164,65 @@ class Desk:
         now = self.now(clip)
         line = self.store.rows.get([clip])[clip]
         return make_item(now, line, self.number(clip), self.drafter, self.out, self.store.written_one(clip))
+
+    def settle(self, ids: Sequence[str] | None = None, most: int = 1 << 30) -> int:
+        """Make the findings of rows that were changed in bulk. Returns how many that were; for a quiet moment."""
+        some = self.store.rows.stale(most=most) if ids is None else list(ids)
+        if some:
+            with self.store.transaction():
+                self.ledger.refresh(some)
+        return len(some)
+
+    def replace_preview(
+        self, find: str, instead: str, *, regex: bool = False, case: bool = False, field: str = "speech",
+        scope: str = "shown",
+    ) -> Preview:  # fmt: skip
+        """What replacing would change; text between slashes is a regular expression. Raises UsageError."""
+        from captioner.review.replacing import preview
+
+        return preview(self, find, instead, regex=regex, case=case, field=field, scope=scope)
+
+    def speakers(self) -> list[tuple[str, int]]:
+        """Names of speakers and how many clips each has, most first."""
+        return [(name, self.store.rows.spoken_by(name)) for name in self.store.rows.values("speaker")]
+
+    def diff(self, which: int | str | None = None) -> tuple[FieldView, ...]:
+        """The fields in which a clip differs from its draft."""
+        item = self.item(which)
+        return () if item is None else tuple(field for field in item.fields if field.value != field.draft)
+
+    def lint(self, which: int | str | None = None) -> tuple[Finding, ...]:
+        """What is to be seen of a clip, errors first."""
+        item = self.item(which)
+        return () if item is None else item.findings
+
+    @property
+    def bench(self) -> Bench:
+        """Where recordings are laid out for cutting."""
+        if self._bench is None:
+            from captioner.review.recutting import Bench
+
+            self._bench = Bench(self)
+        return self._bench
+
+    def plan_trim(self, clip: str | None, start: int, end: int) -> TrimPlan:
+        """What moving the edges by so many milliseconds (later is more) comes to. Raises UsageError where there is no
+        legal cut near there."""
+        from captioner.review.recutting import plan_trim
+
+        return plan_trim(self, clip, start, end)
+
+    def piece(self, which: int | str | None = None) -> Piece:
+        """The sound and picture of a clip as they will be written. Raises UsageError where there is none, Broken
+        where its recording is gone."""
+        clip = self._clip(which)
+        if clip is None:
+            raise UsageError("there is no clip here")
+        if self._pieces is None:
+            from captioner.review.pieces import Pieces
+
+            self._pieces = Pieces(self.store, self.settings, self.out)
+        return self._pieces.of(clip)
 
     def state(self, clip: str) -> ClipState:
         from captioner.review.items import state_of
@@ -220,8 +288,6 @@ class Desk:
             self._all, self._numbers = self.store.rows.ids(), None
             self.session = replace(self.session, total=len(self._all))
             return Outcome(message, kind, rows=done.clips, everything=True, moved=True)
-        if done.everything:
-            self._drafter = None
         return Outcome(message, kind, rows=done.clips, everything=done.everything)
 
     def decided(self) -> None:
@@ -243,9 +309,12 @@ class Desk:
         """Ids of the clips that a filter shows. Raises QueryError."""
         if not query.strip():
             return self._all
-        from captioner.review.query import parse, to_sql
+        from captioner.review.query import needs_findings, parse, to_sql
 
-        where, values = to_sql(parse(query), self.session.marked)
+        asked = parse(query)
+        if needs_findings(asked) and not self.read_only:
+            self.settle()
+        where, values = to_sql(asked, self.session.marked)
         return self.store.rows.ids(where, values)
 
     def _bring_up(self) -> None:
@@ -263,3 +332,12 @@ class Desk:
         from captioner.review.naming import rename
 
         rename(self, naming, forward)
+
+    def _check(self, naming: Naming) -> None:
+        from captioner.review.naming import check_unname
+
+        check_unname(self, naming)
+
+    def forget_drafter(self) -> None:
+        """It is made again when it is next needed: what it knows of speakers is other now."""
+        self._drafter = None

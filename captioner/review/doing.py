@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from captioner.decisions import Change, Status
 from captioner.errors import UsageError
 from captioner.review import deciding
+from captioner.review.query import parse
 from captioner.review.session import at, find, listed, mark, moved
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def _next(desk: Desk, action: str, **_: Any) -> Outcome:
         if kind == "low":
             return [id_ for id_, line in lines.items() if line.trust is not None and line.trust < LOW]
         if desk.session.searched:
-            return rows.saying(list(ids), desk.session.searched)
+            text = desk.session.searched
+            if len(text) > 2 and text[0] == text[-1] == "/":
+                return rows.saying(list(ids), text[1:-1], pattern=True)
+            return rows.saying(list(ids), text)
         return [id_ for id_, line in lines.items() if line.findings]
 
     place = find(desk.session, matches, 1 if way == "next" else -1)
@@ -190,6 +194,8 @@ def _filter(desk: Desk, action: str, *, query: str = "", **_: Any) -> Outcome:
 
 
 def _search(desk: Desk, _action: str, *, text: str = "", **_: Any) -> Outcome:
+    if text.strip()[:1] == "/":
+        parse(text.strip())  # says what is wrong with a regular expression
     desk.session = replace(desk.session, searched=text.strip())
     if not text.strip():
         return _out("nothing is searched")

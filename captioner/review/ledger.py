@@ -13,12 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inverse
+from captioner.captions.edited import plain_speech
+from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inverse, shape_into
 from captioner.drafting import Drafter
 from captioner.errors import StoreError
 from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
-from captioner.rowmaking import TOLD, line_of, stored
-from captioner.store import Store
+from captioner.rowmaking import TOLD, fill_rows, keep_shapes, kept_shapes, line_of, retell, stored
+from captioner.rowtable import ClipLine, words_of
+from captioner.store import Store, unpack
+from captioner.types import Caption
+
+MANY = 300
+"""Clips from which rows are first brought up roughly: a person waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,16 @@ class Done:
 
 class Ledger:
     """Opened by the one writer. `reshape` makes the store hold other clips; `rename` brings a speaker's clips to the
-    names that hold."""
+    names that hold, `check` says by an error where a name cannot be taken back."""
 
     def __init__(
         self, out: Path, store: Store, drafter: Callable[[], Drafter],
         reshape: Callable[[Sequence[str], Sequence[str]], None],
         rename: Callable[[Naming, bool], None],
+        check: Callable[[Naming], None],
     ) -> None:  # fmt: skip
         self.out, self.store, self.drafter = out, store, drafter
-        self.reshape, self.rename = reshape, rename
+        self.reshape, self.rename, self.check = reshape, rename, check
         self.who = _who()
         self.at, self.batch = self._recalled()
         self.behind = False
@@ -62,10 +69,7 @@ class Ledger:
         if size == self.at:
             return 0
         if size < self.at or not self._known():
-            raise StoreError(
-                f"{self.out / 'review.jsonl'}: is not the journal that this dataset's store was told of; "
-                f"`captioner build` brings them together"
-            )
+            return self._begin_again()
         entries, end = read_entries(self.out, self.at)
         with self.store.transaction():
             for entry, at, length in entries:
@@ -74,6 +78,20 @@ class Ledger:
             self._note()
         self.behind = False
         return len(entries)
+
+    def _begin_again(self) -> int:
+        """Another journal than the store was told of, an older one or none: it wins."""
+        gone, made = kept_shapes(self.store)
+        with self.store.transaction():
+            decided = retell(self.store, self.out)
+            lost = (made - decided.made) | (decided.gone - gone)
+            back = (decided.made - made) | (gone - decided.gone)
+            if lost or back:
+                self.reshape(sorted(lost), sorted(back))
+            fill_rows(self.store, self.drafter(), self.store.rows.values("recording"))
+        self.at, self.batch = self._recalled()
+        self.behind = False
+        return self.batch
 
     def _known(self) -> bool:
         """Whether the byte before `at` ends a line: the journal is the one that was told of."""
@@ -119,6 +137,10 @@ class Ledger:
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = replace(entry, who=self.who, when=stamp)
         effect = self._effect(entry)
+        if entry.undo is not None:
+            for change in effect[1]:
+                if isinstance(change.old, Naming):
+                    self.check(change.old)
         written = False
         try:
             with self.store.transaction():
@@ -177,6 +199,9 @@ class Ledger:
                 text, against = (new.text, new.against) if isinstance(new, Edit) else (None, None)
                 rows.set_edit(change.clip, change.field, text, against)
         if gone or made:
+            hidden, own = kept_shapes(self.store)
+            shape_into(Shape(tuple(gone), tuple(made)), hidden, own)
+            keep_shapes(self.store, hidden, own)
             self.reshape(gone, made)
         named = [change for change in changes if change.kind == "speaker"]
         for change in named:
@@ -184,7 +209,8 @@ class Ledger:
             if isinstance(naming, Naming):
                 self.rename(naming, forward)
         touched = dict.fromkeys([*made, *(change.clip for change in changes if change.clip)])
-        self.refresh(clip for clip in touched if clip not in gone)
+        left = [clip for clip in touched if clip not in gone]
+        (self.refresh if len(left) <= MANY else self._refresh_roughly)(left)
         return Done(did, tuple(touched), tuple(gone), tuple(made), bool(named))
 
     def refresh(self, clips: Iterable[str]) -> None:
@@ -200,6 +226,34 @@ class Ledger:
             drafter = drafter or self.drafter()
             lines.append(line_of(stored(self.store, row, drafter), revs.get(id_, 0) + 1))
         self.store.rows.fill(lines)
+        self.store.rows.settle(ids)
+
+    def _refresh_roughly(self, clips: Sequence[str]) -> None:
+        """The same for thousands: status and words at once, findings when somebody looks at them."""
+        rows = self.store.rows
+        known, folded = rows.get(clips), rows.folded(clips)
+        lines = []
+        for id_, line in known.items():
+            state, reason, approved = rows.status(id_)
+            edits = rows.edits(id_)
+            words = edits["speech"][0] if "speech" in edits else self._drafted_words(id_, line)
+            if state == "approved" and approved not in (None, words):
+                state = "edited"
+            fresh = line._replace(
+                status=state, reason=reason, words=words, edited=words_of(sorted(edits)), rev=line.rev + 1
+            )
+            lines.append(
+                (fresh, folded[id_].replace(line.words.casefold(), words.casefold()) if words else folded[id_])
+            )
+        rows.fill(lines)
+        rows.mark_stale(known)
+
+    def _drafted_words(self, clip: str, line: ClipLine) -> str:
+        """What the machine drafted: the row's own words where nobody edited them."""
+        if " speech " not in line.edited:
+            return line.words
+        row = self.store.clip(clip)
+        return line.words if row is None else plain_speech(unpack(row.draft, Caption).fields)
 
 
 def _who() -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.drafting import Drafter
 from captioner.errors import StoreError, UsageError
-from captioner.identities import people_of
-from captioner.rowmaking import fill_rows
+from captioner.journal import read_journal
+from captioner.rowmaking import fill_rows, kept_voices
 from captioner.settings import Settings
+from captioner.speech.people import people
 from captioner.store import Store, unpack
 from captioner.types import Cut
 
@@ -35,10 +36,12 @@ def open_store(out: Path, *, read_only: bool) -> tuple[Store, str]:
 
 
 def make_drafter(store: Store, settings: Settings) -> Drafter:
-    """As the last build drafted. The voices of all speakers are those of the whole dataset, read only where a template
-    speaks of voices at all."""
-    drafter = Drafter.of(settings).told(people_of(store))
-    return drafter.hearing(unpack(row.cut, Cut) for row in store.clips())
+    """As the last build drafted, with what it knew of every speaker's voice."""
+    drafter = Drafter.of(settings).told(people(read_journal(store.folder.parent)))
+    voices = kept_voices(store)
+    if voices is None:
+        return drafter.hearing(unpack(row.cut, Cut) for row in store.clips())
+    return replace(drafter, captions=replace(drafter.captions, voices=voices))
 
 
 def bring_up(desk: Desk) -> None:
@@ -47,9 +50,3 @@ def bring_up(desk: Desk) -> None:
     if missing:
         fill_rows(desk.store, desk.drafter, missing)
     desk.ledger.catch_up()
-
-
-def recorded(store: Store) -> dict[str, str]:
-    """Settings of the last build, as they are kept."""
-    known: dict[str, str] = json.loads(store.meta("settings") or "{}")
-    return known
