@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,8 +78,13 @@ def _resolved(spelled: str, root: Path) -> Path:
     return Path(os.path.normpath(root / spelled.strip()))
 
 
-def gathered(place: Place, files: Sequence[File], memory: Memory, trainer: str | None) -> Gathered:
-    """The clips with their facts; only files that changed since the last check are opened."""
+def gathered(
+    place: Place, files: Sequence[File], memory: Memory, trainer: str | None, named: Collection[str] = ()
+) -> Gathered:  # fmt: skip
+    """The clips with their facts; only files that changed since the last check are opened.
+
+    `named`: file names of listings whose captions are read, whatever the trainer: its config names them.
+    """
     kinds: dict[str, list[File]] = {"clip": [], "caption": [], "image": [], "listing": [], "other": []}
     for file in files:
         kinds[file.kind].append(file)
@@ -98,7 +103,9 @@ def gathered(place: Place, files: Sequence[File], memory: Memory, trainer: str |
     other = [*kinds["other"], *(file for file in kinds["listing"] if file.name not in known)]
     strays += [Stray(file.name, Path(file.path), "other") for file in other]
     strays.sort(key=lambda stray: stray.name)
-    read = listings if place.listing is not None or trainer in READS_LISTINGS else ()
+    read = listings if place.listing is not None or trainer in READS_LISTINGS else tuple(
+        one for one in listings if one.path.name in named
+    )  # fmt: skip
     told = _told(clips, read)
     if trainer in READS_LISTINGS and (named := {record.name for one in listings for record in one.records}):
         told = [clip for clip in told if clip.name in named]  # no other is ever opened
@@ -188,7 +195,7 @@ def _told(clips: Sequence[ClipView], listings: Sequence[Listing]) -> list[ClipVi
         for listing in listings for record in listing.records
         if record.name is not None and record.caption is not None
     }  # fmt: skip
-    bare = {record.name for listing in listings for record in listing.records} - said.keys()
+    bare = {record.name for listing in listings for record in listing.records if record.name} - said.keys()
     return [
         replace(clip, listed=said[clip.name]) if clip.name in said
         else replace(clip, caption=None) if clip.name in bare  # nobody reads the .txt beside it

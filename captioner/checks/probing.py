@@ -16,8 +16,9 @@ from typing import IO, Any
 
 from captioner.checks.view import AUDIO, AudioFacts, Media
 from captioner.errors import MediaError
-from captioner.media.container import by_index, opened, packets, video_stream
+from captioner.media.container import by_index, only, opened, packets, video_stream
 from captioner.media.rates import average_rate, constant_rate
+from captioner.media.timeline import first_frames
 
 _TURNS = (0, 90, 180, 270)
 _MOST_BOXES = 10_000
@@ -112,23 +113,26 @@ def _counted(sounds: tuple[AudioFacts, ...], container: Any) -> Iterator[AudioFa
 def _walked(
     path: Path, index: int, promised: int | None, base: dict[str, Any], sounds: tuple[AudioFacts, ...]
 ) -> Media:
-    """By its packets, and its first picture for the rotation."""
+    """By its packets, its first picture and its first sound."""
     with opened(path) as container:
         video = by_index(container, index, path)
         stamps, spans = _timed(container, video)
         claims = [video.average_rate, video.base_rate, video.guessed_rate]
         streams = [stream.index for stream in container.streams.audio if stream.codec_context]
     rate = constant_rate([stamps], [average_rate(stamps), *claims])
-    known = []
+    known, turn = [], 0
     for stream_index, one in zip(streams, sounds, strict=False):
+        heard, turn = _first(path, stream_index, index)
         begins, ends = spans.get(stream_index, (Fraction(0), Fraction(0)))
-        samples = one.samples or max(0, round((ends - begins) * one.rate))
+        begins = begins if heard is None else heard  # what the decoder skips of the first packets is not heard
+        samples = max(0, round((ends - begins) * one.rate)) or one.samples
         known.append(replace(one, samples=samples, start=round(float(begins), 6)))
+    if not known:
+        turn = _first(path, None, index)[1]
     start = {"video_start": round(stamps[0], 6)} if stamps else {}
     return Media(
         frames=len(stamps), container_frames=promised, rate=rate or next((one for one in claims if one), None),
-        variable=rate is None and len(stamps) > 1, rotation=_shown_rotation(path, index), audio=tuple(known),
-        **(base | start),
+        variable=rate is None and len(stamps) > 1, rotation=turn, audio=tuple(known), **(base | start),
     )  # fmt: skip
 
 
@@ -151,11 +155,15 @@ def _timed(container: Any, video: Any) -> tuple[list[float], dict[int, tuple[Fra
     return sorted(stamps), spans
 
 
-def _shown_rotation(path: Path, index: int) -> int:
+def _first(path: Path, sound: int | None, picture: int) -> tuple[Fraction | None, int]:
+    """(when the first sample is heard on the file's own clock, the rotation of the first picture)."""
     with opened(path) as container:
-        stream = by_index(container, index, path)
-        frame = next(iter(container.decode(stream)), None)
-        return _quarter(-int(frame.rotation)) if frame is not None else 0
+        video = by_index(container, picture, path)
+        audio = video if sound is None else by_index(container, sound, path)
+        only(container, audio, video)
+        heard, seen = first_frames(container, audio, video)
+    turn = _quarter(-int(seen[1].rotation)) if seen is not None else 0
+    return (heard[0] if heard is not None and sound is not None else None), turn
 
 
 def _quarter(degrees: float) -> int:

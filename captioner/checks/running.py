@@ -137,7 +137,7 @@ def _encodable(text: str) -> str:
 
 def _view(request: Request, place: Place, files: Sequence[File], memory: Memory) -> tuple[View, list[str]]:
     notes = []
-    found = gathered(place, files, memory, request.trainer)
+    found = gathered(place, files, memory, request.trainer, _named(request))
     clips = found.clips
     if place.store is not None:
         from captioner.checks.stored import with_words
@@ -155,6 +155,12 @@ def _view(request: Request, place: Place, files: Sequence[File], memory: Memory)
 
         view = listened(view, memory)
     return view, notes
+
+
+def _named(request: Request) -> frozenset[str]:
+    """File names of the listings that the config names."""
+    blocks = request.config.blocks if request.config is not None else ()
+    return frozenset(listing.replace("\\", "/").rpartition("/")[2] for one in blocks for listing in one.listings)
 
 
 def _counter(tokenizer: str | None) -> Any:
@@ -190,7 +196,7 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
         digest.update(f"{file.name}\x1f{file.size}\x1f{file.mtime_ns}\x1e".encode("utf-8", "surrogateescape"))
     told = (
         str(place.root), str(place.listing), request.trainer, request.trigger, request.listen, request.tokenizer,
-        str(request.python), repr(request.config), list(map(str, request.caches)), list(map(str, request.decoded)),
+        str(request.python), list(map(str, request.caches)), list(map(str, request.decoded)),
     )  # fmt: skip
     digest.update(repr(told).encode("utf-8", "backslashreplace"))
     outside = [*request.caches, *request.decoded, *request.lora, *caches_of(place, request.trainer)]
