@@ -14,6 +14,7 @@ from captioner.doctorcli import add_command as add_doctor
 from captioner.errors import CaptionerError, UsageError
 from captioner.exportcli import add_command as add_export
 from captioner.fetchcli import add_command as add_fetch
+from captioner.reviewcli import add_command as add_review
 from captioner.speakercli import add_command as add_speakers
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ EXIT_CODES = """exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script. Returns the exit code."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser(quick=words[:1] == ["review"])
+    given = parser.parse_args(words)
     try:
         code: int = given.run(given)
     except UsageError as error:
@@ -54,7 +56,8 @@ def _say(error: CaptionerError, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, quick: bool = False) -> argparse.ArgumentParser:
+    """`quick`: of the review alone, whose first page does not wait for the settings of all others."""
     from captioner import __version__
 
     parser = argparse.ArgumentParser(
@@ -66,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"captioner {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_review(commands)
+    if quick:
+        return parser
     _build_command(commands)
     _render_command(commands)
     add_speakers(commands)
@@ -167,8 +173,27 @@ def _build(given: argparse.Namespace) -> int:
             reporter=reporter,
             settings=_flags(given),
         )
+    if summary.review_needed and not given.json and _is_terminal():
+        return _review(summary)
     _print(summary, as_json=given.json, dry=given.dry_run)
     return _code(summary, dry=given.dry_run, strict=given.strict)
+
+
+def _is_terminal() -> bool:
+    from captioner.reviewcli import is_terminal
+
+    return is_terminal()
+
+
+def _review(summary: Summary) -> int:
+    """What is drafted, on the screen; then what was approved is written."""
+    from captioner import reviewcli
+
+    end = reviewcli.opened(Path(summary.out))
+    if end == reviewcli.WRITE:
+        summary = reviewcli.write(Path(summary.out))
+    _print(summary, as_json=False, dry=False)
+    return reviewcli.HUNG_UP if end == reviewcli.HANGUP else _code(summary, dry=False, strict=False)
 
 
 def _code(summary: Summary, *, dry: bool, strict: bool) -> int:

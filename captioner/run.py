@@ -80,6 +80,33 @@ def build(
         return work.run(yes=yes, dry=dry_run)
 
 
+def write_reviewed(out: Path, reporter: Reporter | None = None) -> Summary:
+    """Write what a review came to: clips that are approved, and of those that stood there what nobody decided on.
+
+    The build again, in which nothing is heard anew but what was cut by hand. Raises UsageError where the inputs of the
+    last build are gone, StoreError."""
+    import json
+
+    from captioner.engine.local import Local, Stopwatch
+    from captioner.pipeline import HOME, Build
+    from captioner.rendering import remembered
+    from captioner.store import Store
+
+    settings = settings_of({}, base=remembered(out))
+    with Store(out / HOME) as store:
+        inputs = [Path(path) for path in json.loads(store.meta("inputs") or "[]")]
+    gone = [path for path in inputs if not path.exists()]
+    if gone or not inputs:
+        told = f"{gone[0]} is gone" if gone else "its inputs are not known"
+        raise UsageError(f"{out}: nothing is written: {told}; bring it back, or build again from where it is now")
+    watch = Stopwatch()
+    work = Build(
+        inputs, out, settings, Local(settings.thread_count), reporter or Quiet(), watch.time, watch.seconds,
+        reviewed=True,
+    )  # fmt: skip
+    return work.run(yes=True)
+
+
 def render(out: str | Path, settings: Mapping[str, Any]) -> tuple[int, list[str], list[str]]:
     """See `captioner.render`."""
     from captioner.rendering import remembered
