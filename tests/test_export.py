@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -147,6 +148,15 @@ def test_all_targets_at_once_and_the_dataset_is_untouched(out: Path) -> None:
     again = export(out, ["all"], Wish())
     assert all(entry.stale == () for entry in again)
     assert [entry.clips for entry in again] == [entry.clips for entry in done]
+
+
+def test_what_did_not_change_keeps_its_time(out: Path) -> None:
+    """Only file times tell the LTX trainer's caches old from new."""
+    one(out, "ltx")
+    path = out / "ltx" / "dataset.json"
+    os.utime(path, (1, 1))
+    one(out, "ltx")
+    assert path.stat().st_mtime == 1
 
 
 def test_clips_are_linked_not_copied_unless_asked(out: Path) -> None:

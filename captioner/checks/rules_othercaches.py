@@ -218,6 +218,7 @@ def simpletuner(view: View) -> Iterator[Finding]:
 
 @rule(
     "K09", WARNING, "a cached file is damaged, foreign, left behind, or unlike the others", needs="caches",
+    cost="the trainer stops at it, or learns from what is not this dataset",
     advice="delete it and cache again",
 )  # fmt: skip
 def unlike(view: View) -> Iterator[Finding]:
