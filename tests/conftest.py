@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from checking import Studio
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """Makes tiny clips, each kind once."""
+    from checking import Studio
+
+    return Studio(tmp_path_factory.mktemp("studio"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,9 @@ def words_lost(clip: ClipView, window: Window) -> tuple[str, ...] | None:
     if not window.samples:
         return tuple(word.text for word in clip.words)
     return tuple(
-        word.text for word in clip.words if word.span.start < window.start - EDGE or word.span.end > window.end + EDGE
+        word.text
+        for word in clip.words
+        if word.span.start < round(window.start - EDGE, 3) or word.span.end > round(window.end + EDGE, 3)
     )
 
 
@@ -32,12 +34,10 @@ def quoted(words: tuple[str, ...]) -> str:
 def tail_lost(clip: ClipView, window: Window) -> str:
     """What is lost at its end: "the last 0.84 s, with the words "from the beginning", are not heard"."""
     facts = clip.facts
-    if not window.samples:
+    gone = facts.offset + float(facts.sound) - window.end
+    if not window.samples or gone < EDGE:
         behind = max(0, facts.frames - window.first - window.frames)
         return f"the last {float(behind / facts.rate) if facts.rate else 0.0:.2f} s are not seen"
-    end = facts.offset + float(facts.sound)
-    picture = float((facts.frames - window.first - window.frames) / facts.rate) if facts.rate else 0.0
-    gone = max(end - window.end, picture)
     words = words_lost(clip, window)
     if words:
         return f"the last {gone:.2f} s, with {quoted(words)}, are not heard, and the caption still says them"

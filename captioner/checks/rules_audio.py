@@ -7,7 +7,7 @@ from typing import Any
 
 from captioner.checks.captiontext import speech
 from captioner.checks.findings import Finding
-from captioner.checks.lost import many, quoted, tail_lost
+from captioner.checks.lost import many, quoted, words_lost
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_time_rates import played
 from captioner.checks.view import ClipView, View
@@ -188,10 +188,12 @@ def column(view: View) -> Iterator[Finding]:
         shown = float(made.shown / window.rate)
         length = made.samples / clip.facts.sample_rate
         if abs(length - shown) > LATENT_STEP:
+            gone = words_lost(clip, made)
+            said = f", with {quoted(gone)}" if gone else ""
             yield column.finding(
                 clip.name, f"{length:.2f} s of sound go with {shown:.2f} s of picture",
-                cost=tail_lost(clip, made) if length < shown else f"{length - shown:.2f} s of sound have no picture: "
-                "every later word is learnt at another place",
+                cost=f"the last {shown - length:.2f} s of it{said} are not heard" if length < shown
+                else f"{length - shown:.2f} s of sound have no picture: every later word is learnt at another place",
             )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def decoding(view: View) -> Iterator[Finding]:
 
 def _probes(view: View) -> list[ClipView]:
     """One clip of each codec in each kind of file."""
-    kinds = {}
+    kinds: dict[tuple[str, str], ClipView] = {}
     for clip in view.playable:
         if clip.media.sound is not None:
             kinds.setdefault((clip.extension.lower(), clip.media.sound.codec), clip)

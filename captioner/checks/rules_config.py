@@ -1,4 +1,4 @@
-"""P01 to P09: what is wrong with a config whatever its clips are, and where it and the dataset do not fit together."""
+"""P01 to P10: what is wrong with a config whatever its clips are, and where it and the dataset do not fit together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from captioner.checks.captiontext import common_opening, speech
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
-from captioner.checks.rules_time_rates import MUSUBI_COUNTS
+from captioner.checks.rules_time_rates import MUSUBI_COUNTS, blocks
 from captioner.checks.view import View
 
 MOST_DROPOUT = 0.3
@@ -173,6 +173,18 @@ def left_open(view: View) -> Iterator[Finding]:
             "that captioner export writes", cost="clips may be cut or dropped by other buckets",
             fix="give the script with your command: --config prepare.sh",
         )  # fmt: skip
+
+
+@rule("P10", INFO, "a field has no effect beside another", trainers=("ai-toolkit",), needs="config")
+def idle(view: View) -> Iterator[Finding]:
+    for block in blocks(view):
+        given = block.fields.get("num_frames")
+        if given is not None and block.options.auto_frame_count:
+            yield idle.finding(
+                given.file, f"{block.name}: num_frames {given.value} is ignored because of auto_frame_count: each clip "
+                "has its own count", line=given.line,
+                cost="nothing: it is not what is wrong, whatever you are told", fix="take it out to save the question",
+            )  # fmt: skip
 
 
 RULES = rules_in(globals())

@@ -37,6 +37,11 @@ _MODALITY = Table(
     also=frozenset(["conditions", "loss_weight", "mask_dir", "reference_dir", "loss_mask_dir", "is_conditioned"]),
     unknown=_REFUSED, refused=True,
 )  # fmt: skip
+_PROMPT = Table(
+    {"prompt": NAME},
+    also=names("conditions reference_video reference_audio image images seed negative_prompt video_dims"),
+    unknown=_REFUSED,
+)  # fmt: skip
 _STRATEGIES = ("flexible", "text_to_video", "video_to_video", "keyframe_to_video", "audio_ref_only_ic", "audio_ref_ic")
 
 
@@ -71,7 +76,7 @@ def tables(strategies: Sequence[str] = _STRATEGIES) -> Table:
         "data": ({"preprocessed_data_root": NAME, "num_dataloader_workers": whole(0)}, ""),
         "validation": (
             {"prompts": items(NAME, filled=False), "negative_prompt": TEXT,
-             "samples": items(Kind((dict,), filled=True)),
+             "samples": items(table(_PROMPT)),
              "video_dims": items(whole(1), 3), "frame_rate": number(above=0), "seed": SEED, "inference_steps": whole(1),
              "interval": whole(1), "guidance_scale": number(1), "stg_scale": number(0), "generate_audio": FLAG,
              "stg_mode": text("stg_av", "stg_v"), "skip_initial_validation": FLAG},
