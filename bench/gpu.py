@@ -119,13 +119,23 @@ def _equality(options: argparse.Namespace) -> Row:
     return gpu_asr.equality(options.base, options.device, options.beam)
 
 
-def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace) -> Row:
+def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace, *, pyannote: bool = False) -> Row:
     import gpu_build
     from speed import sample_waves
 
     waves = [wave for _, wave in sample_waves()]
-    model = {"model": options.base, "asr": backend, "language": "en", "device": options.device}
+    model: Row = {"model": options.base, "asr": backend, "language": "en", "device": options.device}
     with gpu_build.scratch_folder() as scratch:
+        if pyannote:
+            import pyannote_networks
+
+            checkpoint = Path(options.segmentation) if options.segmentation else pyannote_networks.checkpoint()
+            if checkpoint is None:
+                raise SystemExit("no --segmentation: community-1's shape cannot be made")
+            folder = Path(scratch) / "pipeline"
+            folder.mkdir()
+            pyannote_networks.written(checkpoint, pyannote_networks.wespeaker(waves[0]), folder)
+            model |= {"diarizer": "pyannote", "diarizer_options": {"pipeline": str(folder)}}
         return gpu_build.whole(Path(scratch), waves, count, seconds, **model)
 
 
@@ -168,6 +178,9 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
         ),
         "the same, whisper-torch": lambda options: _whole(
             *((2, 20.0) if options.tiny else (12, 300.0)), "whisper_torch", options
+        ),
+        "and pyannote, community-1's shape": lambda options: _whole(
+            *((2, 20.0) if options.tiny else (12, 300.0)), "whisper_torch", options, pyannote=True
         ),
     },
     "video": {"1080p to 512x512": _writing},
@@ -227,8 +240,9 @@ def show(section: str, name: str, row: Row) -> None:
     if "error" in row:
         text = f"FAILED: {row['error']}"
     elif "slowest" in row:
-        text = f"{row['speed']:.0f}x real time ({row['took']:.1f} s for {row['sound']:.0f} s, process {row['wall']:.1f} s, "
-        text += f"{row['clips']} clips, {row['failures']} failures); {row['whole to slowest']} of its slowest stage, "
+        text = f"{row['speed']:.0f}x real time ({row['took']:.1f} s for {row['sound']:.0f} s, "
+        text += f"process {row['wall']:.1f} s, {row['clips']} clips, {row['failures']} failures); "
+        text += f"{row['whole to slowest']} of its slowest stage, "
         text += f"{row['slowest']}; " + ", ".join(f"{stage} {took}" for stage, took in row["seconds"].items())
     elif "speed" in row and isinstance(row["speed"], float):
         text = f"{row['speed']:.0f}x real time ({row['took']:.2f} s for {row['sound']:.0f} s, {row['words']} words"

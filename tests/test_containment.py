@@ -78,6 +78,13 @@ def test_a_death_is_told_with_how_and_the_last_words(house: House) -> None:
         tagger.tag(["hang"])
 
 
+def test_mappings_that_cannot_change_come_across(house: House) -> None:
+    ((mapping, _, _),) = remote(house).tag(["fixed"])
+    assert dict(mapping) == {"of": "fixed"}
+    with pytest.raises(TypeError):
+        mapping["of"] = 1
+
+
 def test_errors_of_a_recording_keep_their_kind(house: House) -> None:
     with pytest.raises(Broken, match=r"broken\.wav"):
         remote(house).tag(["a", "broken"])
@@ -203,8 +210,10 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(monkeypatch: pytest.M
 
 
 def test_models_of_one_core_are_shared_by_several_processes() -> None:
-    vad = Backend("vad", "fragile", fragile, fragile.Options())
+    vad = Backend("vad", "fragile", fragile, fragile.Bare(threads=99))
     with Models(CPU, True, threads=4 * CORES_A_HOUSE, patience=5.0) as models:
         model = models.load(vad, [].append)
         assert isinstance(model, Fleet)
-        assert len({pid for _, pid, _ in model.tag(list("abcdefgh"))}) == 4
+        answers = model.tag(list("abcdefgh"))
+        assert len({pid for _, pid, _ in answers}) == 4
+        assert {threads for _, _, threads in answers} == {f"{CORES_A_HOUSE} threads"}

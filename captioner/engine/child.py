@@ -7,6 +7,7 @@ it, as it does of a native abort: the parent tells both the same way.
 
 from __future__ import annotations
 
+import copyreg
 import os
 import pickle
 import struct
@@ -14,11 +15,15 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from captioner.errors import CaptionerError, OutOfMemory
 
 LENGTH = struct.Struct("<Q")
+
+# Values hold mappings that nobody can change; Python cannot send those by itself.
+copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))  # type: ignore[arg-type,misc]
 
 
 def send(stream: BinaryIO, message: Any) -> None:

@@ -19,11 +19,10 @@ from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsM
 Say = Callable[[str], None]
 
 CPU = "cpu"
-SINGLE = frozenset({"vad", "voice"})
-"""Roles whose models use one core well and several badly."""
 REPLAYED = frozenset({"rttm", "ctm"})
 """Backends that read a user's files: nothing native runs in them."""
 CORES_A_HOUSE = 2
+"""What a model that knows the CPU alone uses well: more cores are shared by several of it."""
 MOST_HOUSES = 12
 """Processes for the models of one core: each takes 150 to 300 MB."""
 
@@ -65,7 +64,7 @@ class Models:
         devices = self._devices(backend)
         if not self._contain or backend.name in REPLAYED:
             return self._here(backend, devices[0], say)
-        if devices == [CPU] and backend.role in SINGLE and self._threads >= 2 * CORES_A_HOUSE:
+        if not hasattr(backend.options, "device") and self._threads >= 2 * CORES_A_HOUSE:
             return self._many(backend, say)
         if len(devices) == 1:
             return self._remote(backend, devices[0], say)

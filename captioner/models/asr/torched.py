@@ -6,12 +6,14 @@ The same contexts, prompts, search and guards as with CTranslate2, so that the s
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from captioner.errors import OutOfMemory
 from captioner.models.asr import whispertimes
 from captioner.models.asr.engine import LOOP_TOKENS, SHORTEST, Aligned, Engine, Guess, Manner, Request
 from captioner.models.asr.guards import Hearing
@@ -45,6 +47,21 @@ class Torched(Engine):
         marks = [(code, tokenizer.token_to_id(f"<|{code}|>")) for code in sorted(self.languages)]
         self._marks = [(code, mark) for code, mark in marks if mark is not None]
 
+    @contextmanager
+    def _alone_with(self, what: str) -> Iterator[None]:
+        """The device for one thread. Where memory runs out, everything that is only kept for later goes."""
+        with self._lock:
+            try:
+                with memory_watched(what):
+                    yield
+            except OutOfMemory:
+                import torch
+
+                self._search.forget()
+                if self._net.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                raise
+
     def length(self, state: State) -> int:
         return int(state.batch.shape[1]) * 2
 
@@ -52,27 +69,27 @@ class Torched(Engine):
         import torch
 
         padded = [np.pad(sound, (0, max(0, SHORTEST - len(sound)))) for sound in sounds]
-        with memory_watched(f"encoding {len(sounds)} pieces"), self._lock, torch.inference_mode():
+        with self._alone_with(f"encoding {len(sounds)} pieces"), torch.inference_mode():
             batch = self._net.encode(self._mel(padded, context))
         return [State(batch, row) for row in range(len(sounds))]
 
     def detect(self, states: Sequence[State]) -> list[dict[str, float]]:
         start = self.tokenizer("en").sot
-        with memory_watched(f"detecting the language of {len(states)} pieces"), self._lock:
+        with self._alone_with(f"detecting the language of {len(states)} pieces"):
             found = self._search.detect(*_together(states), start, [mark for _, mark in self._marks])
         return [
             {code: float(share) for (code, _), share in zip(self._marks, row, strict=True)} for row in found.tolist()
         ]
 
     def generate(self, states: Sequence[State], request: Request) -> list[Guess]:
-        with memory_watched(f"decoding {len(states)} pieces"), self._lock:
+        with self._alone_with(f"decoding {len(states)} pieces"):
             return self._search(*_together(states), request)
 
     def align(self, states: Sequence[State], start: Sequence[int], tokens: Sequence[list[int]], frames: Sequence[int],
               request: Request) -> list[Aligned]:  # fmt: skip
         halves = [max(1, frame // 2) for frame in frames]
         marks = (request.prompt[-1], request.end)
-        with memory_watched(f"aligning {len(states)} pieces"), self._lock:
+        with self._alone_with(f"aligning {len(states)} pieces"):
             skewed, sure = whispertimes.attended(self._net, *_together(states), start, marks, tokens, halves)
         return whispertimes.aligned(skewed, sure, tokens, halves)
 

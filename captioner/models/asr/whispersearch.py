@@ -82,8 +82,12 @@ class Search:
 
     def forget(self) -> None:
         """Lets go of all memory and every recorded step."""
+        import torch
+
         self._graphs.clear()
         self._memory.clear()
+        if self.recorded:
+            self._pool = torch.cuda.graph_pool_handle()
 
     def replay(self, key: tuple[Any, ...], step: Any) -> None:
         """The step, recorded when it comes for the first time in these sizes."""
