@@ -1,50 +1,21 @@
 """What runs in a child process: models, loaded when asked for and called with what the parent sends.
 
-Messages are pickles behind their length, on the process's own standard input and output; whatever a library prints goes
-to standard error, which the parent keeps for its last words. A child that meets an error that nobody foresaw dies of
+Messages go over the process's own standard input and output; whatever a library prints goes to standard error, which
+the parent keeps for its last words. A child that meets an error that nobody foresaw dies of
 it, as it does of a native abort: the parent tells both the same way.
 """
 
 from __future__ import annotations
 
-import copyreg
 import os
-import pickle
-import struct
 import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
+from captioner.engine.wire import receive, send
 from captioner.errors import CaptionerError, OutOfMemory
-
-LENGTH = struct.Struct("<Q")
-
-# Values hold mappings that nobody can change; Python cannot send those by itself.
-copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))  # type: ignore[arg-type,misc]
-
-
-def send(stream: BinaryIO, message: Any) -> None:
-    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    stream.write(LENGTH.pack(len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def receive(stream: BinaryIO) -> Any:
-    """The next message. Raises EOFError where the other side is gone."""
-    head = _exactly(stream, LENGTH.size)
-    # The other end is our own parent or child: nobody else can write here.
-    return pickle.loads(_exactly(stream, LENGTH.unpack(head)[0]))  # noqa: S301
-
-
-def _exactly(stream: BinaryIO, count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) != count:
-        raise EOFError
-    return data
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from captioner.engine.child import receive, send
+from captioner.engine.wire import receive, send
 from captioner.errors import BackendMissing, ModelDied, ModelError, OutOfMemory, WeightsMissing
 
 PATIENCE = 900.0
