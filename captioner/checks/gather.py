@@ -107,8 +107,8 @@ def gathered(
         one for one in listings if one.path.name in named
     )  # fmt: skip
     told = _told(clips, read)
-    if trainer in READS_LISTINGS and (named := {record.name for one in listings for record in one.records}):
-        told = [clip for clip in told if clip.name in named]  # no other is ever opened
+    if trainer in READS_LISTINGS and (trained := {record.name for one in listings for record in one.records}):
+        told = [clip for clip in told if clip.name in trained]  # no other is ever opened
     return Gathered(tuple(told), tuple(strays), listings)
 
 

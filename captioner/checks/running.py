@@ -201,7 +201,7 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
     digest.update(repr(told).encode("utf-8", "backslashreplace"))
     outside = [*request.caches, *request.decoded, *request.lora, *caches_of(place, request.trainer)]
     if request.config is not None:
-        outside += [Path(file) for file in request.config.files]
+        digest.update(b"".join(_bytes(Path(file)) for file in request.config.files))
         outside += [Path(path) for block in request.config.blocks for path in (*block.folders, *block.listings)]
     if place.store is not None:
         outside += [place.store / name for name in ("store.sqlite", "store.sqlite-wal")]
@@ -212,6 +212,13 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
             digest.update(stamp.encode("utf-8", "backslashreplace"))
     digest.update(_code().encode())
     return digest.hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b"gone"
 
 
 def _stamps(path: Path, place: Place) -> Iterator[str]:
