@@ -1,7 +1,7 @@
 """Diarization on a GPU: stock pyannote.audio against captioner's batches of the same pipeline, in one run.
 
     python bench/gpu_diarization.py --segmentation FILE [--device auto] [--hours H] [--data FOLDER ...]
-                                    [--only same,speed] [--tiny] [--json FILE]
+                                    [--only same,long,speed] [--tiny] [--json FILE]
 
 --tiny is for trying it out without a GPU. FILE is segmentation-3.0's real checkpoint (see `pyannote_networks`). The
 pipeline is built as community-1 is: windows
@@ -139,11 +139,7 @@ def speed(bench: Bench, heard: Sequence[Item], hours: float, report: Callable[[s
     with tempfile.TemporaryDirectory() as folder:
 
         def audio(seconds: float, at: float = 0.0) -> PcmFile:
-            """As a build has it: a file of samples."""
-            path = Path(folder) / f"{at:g}_{seconds:g}.s16"
-            places = np.arange(round(at * RATE), round((at + seconds) * RATE)) % len(sound)
-            path.write_bytes((sound[places] * 32767).astype("<i2").tobytes())
-            return PcmFile(path)
+            return _tiled(sound, seconds, Path(folder), at)
 
         part = min(SHORT, 3600 * hours)
         long, short = [audio(3600 * hours)], [audio(part, part * n) for n in range(round(3600 * hours / part))]
@@ -169,10 +165,30 @@ def speed(bench: Bench, heard: Sequence[Item], hours: float, report: Callable[[s
         bench.timed(watched, long)
         rows["parts"] = {name: seconds / hours for name, seconds in spent.items()}
         report("  of these: " + ", ".join(f"{name} {value:.2f} s" for name, value in rows["parts"].items()))
-        _, row = bench.timed(ours["auto"], [audio(3 * 3600 * hours)])
-        rows["auto, three times as long"] = row
-        report(_row("captioner, auto, three times as long", row))
     return rows
+
+
+def long(bench: Bench, heard: Sequence[Item], hours: float, report: Callable[[str], None]) -> dict[str, Any]:
+    """Ours of a recording three times as long: does memory grow with it?"""
+    sound = np.concatenate([item.samples for item in heard])
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = networks.community(bench.segmentation, networks.wespeaker(sound), Path(folder))
+        diarizer = bench.diarizer(pipeline)
+        diarizer.diarize([_tiled(sound, min(60.0, 3600 * hours), Path(folder))], ANY)
+        rows = {}
+        for times in (1, 3):
+            _, row = bench.timed(diarizer, [_tiled(sound, times * 3600 * hours, Path(folder))])
+            rows[f"{times * hours:g} h"] = row
+            report(_row(f"captioner, auto, {times * hours:g} h", row))
+    return rows
+
+
+def _tiled(sound: NDArray[np.float32], seconds: float, folder: Path, at: float = 0.0) -> PcmFile:
+    """As a build has it: a file of samples. `sound` is played over and over, from `at` seconds."""
+    path = folder / f"{at:g}_{seconds:g}.s16"
+    places = np.arange(round(at * RATE), round((at + seconds) * RATE)) % len(sound)
+    path.write_bytes((sound[places] * 32767).astype("<i2").tobytes())
+    return PcmFile(path)
 
 
 def _row(name: str, row: dict[str, float]) -> str:
@@ -224,7 +240,7 @@ def run(
     device: str = "auto",
     hours: float = 1.0,
     data: Sequence[Path] = (SAMPLES,),
-    only: Sequence[str] = ("same", "speed"),
+    only: Sequence[str] = ("same", "long", "speed"),
     tiny: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
@@ -237,6 +253,8 @@ def run(
     found: dict[str, Any] = {}
     if "same" in only:
         found["same"] = same(bench, heard, report)
+    if "long" in only:
+        found["long"] = long(bench, heard, hours, report)
     if "speed" in only:
         found["speed"] = speed(bench, heard, hours, report)
     return found
@@ -248,7 +266,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="more folders with a manifest")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=["same", "speed"])
+    parser.add_argument("--only", type=lambda text: text.split(","), default=["same", "long", "speed"])
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.errors import BackendMissing, OutOfMemory, SettingsError, WeightsMissing
-from captioner.models.diarizer import pipelines, reassembly
+from captioner.models.diarizer import pipelines, reassembly, voices
 from captioner.models.diarizer import pyannote as backend
 from captioner.models.diarizer.batched import Batched, gathered
 from captioner.models.diarizer.reassembly import NOBODY, Grid
@@ -320,13 +320,40 @@ def test_voices_that_differ_are_not_one_however_quiet_the_windows() -> None:
     networks = SimpleNamespace(grid=Grid(10.0, 5.0, 0.016875, 0.06))
     clustering = SimpleNamespace(metric="cosine", method="average", threshold=0.7)
     pipeline = SimpleNamespace(clustering=type("AgglomerativeClustering", (), vars(clustering))())
-    voices = Voices(pipeline, networks)  # type: ignore[arg-type]
+    asked = Voices(pipeline, networks)  # type: ignore[arg-type]
     local = windows((0, 0, 0, 500), (1, 1, 0, 500), (2, 0, 0, 20), count=3)
     vectors = np.zeros((3, 3, 2), np.float32)
     vectors[0, 0], vectors[1, 1], vectors[2, 0] = (1, 0), (0.9, 0.3), (-1, 0)
-    assert voices._alike(local, vectors, [0, 1, 2]), "what is too short is not listened to"
+    assert asked._alike(local, vectors, [0, 1, 2]), "what is too short is not listened to"
     vectors[1, 1] = (0, 1)
-    assert not voices._alike(local, vectors, [0, 1, 2])
+    assert not asked._alike(local, vectors, [0, 1, 2])
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("kind", ["VBx", "agglomerative"])
+def test_of_very_long_recordings_fewer_windows_are_clustered(
+    segmentation: Path, conversation: Heard, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people in turns, sometimes both: the same labels whether all windows are clustered or every third."""
+    import pyannote_networks
+
+    network = pyannote_networks.wespeaker(conversation.samples)
+    made = (
+        pyannote_networks.community(segmentation, network, tmp_path)
+        if kind == "VBx"
+        else pyannote_networks.agglomerative(segmentation, network, 0.7)
+    )
+    chance = np.random.default_rng(5)
+    said = [(window, window // 10 % 2, 0, 400) for window in range(600)]
+    local = windows(*said, *((window, 2, 300, 589) for window in range(0, 600, 4)), count=600)
+    people = np.stack([chance.standard_normal(256) for _ in range(3)])
+    vectors = (people[None] + 0.1 * chance.standard_normal((600, 3, 256))).astype(np.float32)
+    whole = voices.labels(made, local, vectors, GRID, ANY)
+    monkeypatch.setattr(voices, "MOST", 200)
+    thinned = voices.labels(made, local, vectors, GRID, ANY)
+    pairs = set(zip(whole.ravel().tolist(), thinned.ravel().tolist(), strict=True))
+    assert len(pairs) == len(np.unique(whole)) == 4, "three people and nobody, under other numbers perhaps"
+    assert (NOBODY, NOBODY) in pairs
 
 
 @pytest.mark.models

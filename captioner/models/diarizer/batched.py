@@ -99,7 +99,9 @@ class Batched:
         def launch(waves: Any, _: Sequence[Piece]) -> Any:
             return self._powerset(self._segmentation(waves)).to(torch.uint8)
 
-        for pieces, rows in self._run(audios, [range(count) for count in counts], launch):
+        # In full precision, whatever is asked of the embeddings: it costs a tenth of their time, and where a frame
+        # falls the other way, a turn ends elsewhere.
+        for pieces, rows in self._run(audios, [range(count) for count in counts], launch, loose=False):
             for piece, part in _split(pieces, rows):
                 heard[piece.recording].append(part)
                 done(piece.recording, len(piece.windows))
@@ -120,7 +122,7 @@ class Batched:
             chosen = np.concatenate([masks[piece.recording][list(piece.windows)] for piece in pieces])
             return self._vectors(waves, torch.from_numpy(chosen).to(waves.device).float().transpose(1, 2))
 
-        for pieces, rows in self._run(audios, wanted, launch):
+        for pieces, rows in self._run(audios, wanted, launch, loose=self._precision != "full"):
             for piece, part in _split(pieces, rows):
                 found[piece.recording][list(piece.windows)] = part
         return found
@@ -166,13 +168,15 @@ class Batched:
         audios: Sequence[Waveform],
         wanted: Sequence[Sequence[int]],
         launch: Callable[[Any, Sequence[Piece]], Any],
+        *,
+        loose: bool,
     ) -> Iterator[tuple[list[Piece], NDArray[Any]]]:
         """`launch` over all batches. The sound of the next batch is read while the GPU works on this one."""
         import torch
 
         waiting: tuple[list[Piece], Any] | None = None
         for pieces in gathered(wanted, self._batch):
-            with torch.inference_mode(), self._arithmetic():
+            with torch.inference_mode(), _arithmetic(loose=loose):
                 answer = self._safely(launch, self._waves(audios, pieces), pieces)
             if waiting is not None:
                 yield waiting[0], waiting[1].cpu().numpy()
@@ -222,19 +226,20 @@ class Batched:
         rest = waves[len(split[0]) :]
         return torch.cat([self._safely(launch, waves[: len(split[0])], split[0]), self._safely(launch, rest, split[1])])
 
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        """Convolutions and LSTMs in TensorFloat-32 where the precision allows it; filter banks and statistics never.
-        Left as it was found: others share the process."""
-        import torch
 
-        convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-        before = convolutions.allow_tf32, products.allow_tf32
-        convolutions.allow_tf32, products.allow_tf32 = self._precision != "full", False
-        try:
-            yield
-        finally:
-            convolutions.allow_tf32, products.allow_tf32 = before
+@contextmanager
+def _arithmetic(*, loose: bool) -> Iterator[None]:
+    """Convolutions in TensorFloat-32 where that is good enough; filter banks and statistics never. Left as it was
+    found: others share the process."""
+    import torch
+
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32, products.allow_tf32 = loose, False
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def _split(pieces: Sequence[Piece], rows: NDArray[Any]) -> Iterator[tuple[Piece, NDArray[Any]]]:

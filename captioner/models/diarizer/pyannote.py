@@ -41,7 +41,7 @@ class Options:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1."""
     precision: Precision = "auto"
-    """On a GPU: full, tf32 or half; auto is half for the embeddings and tf32 for the rest."""
+    """Of the embeddings on a GPU: full, tf32 or half; auto is half. Who speaks when is heard in full precision."""
     batch: int = 0
     """Windows of 10 s at once; 0 for as many as the memory holds."""
     stock: bool = False

@@ -17,6 +17,9 @@ EVERY = 0.5
 """Of a window: how far apart the windows are that are asked whether one voice speaks all along."""
 SURE = 0.8
 """Of the distance up to which the pipeline takes two voices for one: the most between any two of those windows."""
+MOST = 7200
+"""Windows that are clustered: of longer recordings, two hours where windows are a second apart, every second or third
+one, and the others go to the nearest voice. Clustering takes memory by the square of their number, 2 GB for so many."""
 SPOKEN = 0.2
 """Of a window: below that much speech of a local speaker the pipeline's clustering does not listen to it."""
 
@@ -80,19 +83,42 @@ def labels(pipeline: Any, local: Local, vectors: Vectors | None, grid: Grid, hin
     silent = reassembly.silent(local)
     if vectors is None:
         return np.where(silent, NOBODY, 0)
+    every = -(-len(local) // MOST)
+    found, centroids = _clustered(pipeline, local[::every], vectors[::every], grid, every, hint)
+    if every > 1:
+        found = _nearest(pipeline.clustering, vectors, centroids, silent)
+    return np.where(silent, NOBODY, np.asarray(found, np.int64))
+
+
+def _clustered(
+    pipeline: Any, local: Local, vectors: Vectors, grid: Grid, every: int, hint: SpeakerHint
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What the pipeline's clustering says of every so many windows: labels (windows, local speakers), centroids."""
     from pyannote.core import SlidingWindow, SlidingWindowFeature  # type: ignore[import-untyped]
 
-    windows = SlidingWindowFeature(local, SlidingWindow(start=0.0, duration=grid.window, step=grid.hop))
-    most = np.inf if hint.most is None else hint.most
+    windows = SlidingWindowFeature(local, SlidingWindow(start=0.0, duration=grid.window, step=every * grid.hop))
     with pipelines.quiet():
-        found, _, _ = pipeline.clustering(
+        found, _, centroids = pipeline.clustering(
             embeddings=vectors,
             segmentations=windows,
             num_clusters=hint.least if hint.least == hint.most else None,
             min_clusters=hint.least,
-            max_clusters=most,
+            max_clusters=np.inf if hint.most is None else hint.most,
         )
-    return np.where(silent, NOBODY, np.asarray(found, np.int64))
+    return found, centroids
+
+
+def _nearest(clustering: Any, vectors: Vectors, centroids: NDArray[Any], silent: NDArray[np.bool_]) -> NDArray[Any]:
+    """The nearest centroid of each local speaker; where the clustering gives two of a window to different people, so
+    does this."""
+    from scipy.spatial.distance import cdist
+
+    near = 2 - cdist(vectors.reshape(-1, vectors.shape[-1]), centroids, metric=clustering.metric)
+    near = near.reshape(*vectors.shape[:2], len(centroids))
+    if not clustering.constrained_assignment:
+        return np.asarray(near.argmax(axis=2))
+    near[silent] = np.nanmin(near) - 1
+    return np.asarray(clustering.constrained_argmax(near))
 
 
 def _one_at_a_time(local: Local) -> bool:
