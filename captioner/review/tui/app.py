@@ -7,9 +7,10 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from captioner.review.actions import State, keys_of
+from captioner.review.keymap import Keymap
 from captioner.review.tui.driver import driver_class
 from captioner.review.tui.look import Look
 
@@ -43,12 +44,12 @@ class ReviewApp(App[str], inherit_bindings=False):
         hearing: Hearing,
         look: Look,
         page: FirstPage | None = None,
-        keys: Mapping[tuple[State, str], str] | None = None,
+        keys: Keymap | None = None,
     ) -> None:
-        super().__init__(driver_class=driver_class(page), ansi_color=True)
+        super().__init__(driver_class=driver_class(page, self._forget_shown), ansi_color=True)
         self.desk = desk
         self.hearing = hearing
-        self.keys = keys_of() if keys is None else keys
+        self.keys = keys or Keymap()
         self.look = look
         self.environ: Mapping[str, str] = os.environ
         self._wire = Wire()
@@ -71,6 +72,7 @@ class ReviewApp(App[str], inherit_bindings=False):
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
+        self._here = copy_context()
         loop.set_exception_handler(self._failed)
         if not self.is_headless:
             for number in (signal.SIGHUP, signal.SIGTERM) if hasattr(signal, "SIGHUP") else ():
@@ -81,6 +83,12 @@ class ReviewApp(App[str], inherit_bindings=False):
         error = context.get("exception")
         if isinstance(error, Exception):
             self._handle_exception(error)
+
+    def _forget_shown(self) -> None:
+        """The terminal was another's: nothing of ours is known to stand on it, and all of it is painted again."""
+        self._wire = Wire()
+        if self._running and self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: self.refresh(layout=True), context=self._here)
 
     def _hang_up(self) -> None:
         """The terminal went away: what stands in an editor is kept, then it ends."""
@@ -102,7 +110,6 @@ class ReviewApp(App[str], inherit_bindings=False):
             return
         with self.suspend():
             yield
-        self._wire = Wire()
         self.screen.refresh(layout=True)
 
     def open_keys(self) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from captioner.review.tui.boot import ALTERNATE, FirstPage
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
 
-def driver_class(page: FirstPage | None) -> type[Driver] | None:
-    """The driver that takes over from `page`; None where Textual's own choice for this system is right."""
+def driver_class(page: FirstPage | None, began: Callable[[], object] = bool) -> type[Driver] | None:
+    """The driver that takes over from `page`; `began` is called whenever it takes the terminal. None where Textual's
+    own choice for this system is right."""
     if sys.platform == "win32":
         return None
-    return _make(page)
+    return _make(page, began)
 
 
-def _make(page: FirstPage | None) -> type[Driver]:
+def _make(page: FirstPage | None, began: Callable[[], object]) -> type[Driver]:
     from textual._xterm_parser import XTermParser
     from textual.drivers.linux_driver import LinuxDriver
 
@@ -55,6 +57,7 @@ def _make(page: FirstPage | None) -> type[Driver]:
             self._page = page
 
         def start_application_mode(self) -> None:
+            began()
             super().start_application_mode()  # type: ignore[no-untyped-call]
             if self._page is not None:
                 self.attrs_before = self._page.before or self.attrs_before

@@ -30,6 +30,7 @@ def review(
     page = first_page(out, theme=theme, ascii_only=ascii_only)
     try:
         from captioner.review.hearing import make_hearing
+        from captioner.review.keymap import read_keymap
         from captioner.review.tui.app import ReviewApp
         from captioner.review.tui.look import Look
         from captioner.review.tui.palette import chosen
@@ -38,7 +39,7 @@ def review(
         with desk:
             hearing = make_hearing(out / ".captioner", sound)
             try:
-                app = ReviewApp(desk, hearing, Look(chosen(theme), ascii_only=ascii_only), page)
+                app = ReviewApp(desk, hearing, Look(chosen(theme), ascii_only=ascii_only), page, read_keymap())
                 return app.run() or "leave"
             finally:
                 hearing.close()

@@ -50,6 +50,9 @@ class Dispatch:
     def key(self, key: str, character: str | None) -> None:
         """A key, as Textual names it, and the character that it types, if any."""
         screen, state = self.screen, self.state
+        if key == "ctrl+z":  # the shell's own: everything is on the disk, so there is nothing to ask
+            screen.app.action_suspend_process()
+            return
         typed = character if character and character != " " else key
         action = screen.read.action_for(self.table_state, typed) or screen.read.action_for(self.table_state, key)
         if action is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError
-from captioner.review.actions import ACTIONS, Action, State
+from captioner.review.actions import Action, State
+from captioner.review.keymap import Keymap
 from captioner.review.tui.rows import Row
-from captioner.review.tui.views import ClipView
+from captioner.review.tui.views import ClipView, TrimView
 from captioner.review.tui.widgets.fields import FieldLine, Finding
 from captioner.review.tui.widgets.help import Group
 from captioner.review.tui.widgets.wave import Spoken
@@ -73,9 +73,10 @@ def view_of(item: Item, row: Row, *, has_picture: bool = False) -> ClipView:
 class Reading:
     """The desk as the screen sees it. What it hands out stays right until something is done."""
 
-    def __init__(self, desk: Desk, keys: Mapping[tuple[State, str], str]) -> None:
+    def __init__(self, desk: Desk, keys: Keymap) -> None:
         self.desk = desk
-        self._keys = keys
+        self._keys = keys.at
+        self._actions = keys.actions
         self._view: ClipView | None = None
         self._page: tuple[tuple[int, int], list[Row]] | None = None
         self._stats: Stats | None = None
@@ -97,7 +98,7 @@ class Reading:
 
     def hints(self, state: State) -> list[tuple[str, str]]:
         """Key and short title of what the footer shows, help at its end."""
-        shown = [action for action in ACTIONS if state in action.states and action.short]
+        shown = [action for action in self._actions if state in action.states and action.short]
         shown.sort(key=lambda action: action.id == "help")
         return [(keys[0], action.short) for action in shown if (keys := self.keys_for(action.id))]
 
@@ -111,7 +112,7 @@ class Reading:
         for name, title in GROUPS.items():
             entries = [
                 (keys(action), action.title)
-                for action in ACTIONS
+                for action in self._actions
                 if action.group == name and not action.id.startswith("field-")
             ]
             made.append((title, [*entries, fields] if name == "edit" else entries))
@@ -228,9 +229,11 @@ class Reading:
         told = f"{known.get(old, 0)} clips of {old or 'nobody'} will be {name or 'nobody'}'s"
         return f"{told}, with the {known[name]} that are already" if name in known and name != old else told
 
-    def plan_trim(self, start: int, end: int) -> str:
-        """What moved edges would make of the clip, in a sentence. Raises UsageError where it cannot be cut so."""
-        return self.desk.plan_trim(None, start, end).told
+    def plan_trim(self, start: int, end: int) -> TrimView:
+        """What edges moved by so many milliseconds would make of the clip. Raises UsageError where it cannot be cut
+        so."""
+        plan = self.desk.plan_trim(None, start, end)
+        return TrimView(plan.start, plan.end, plan.told)
 
     def hits(self, text: str) -> int:
         """Clips of the list that say a text."""

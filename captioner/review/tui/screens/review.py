@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from captioner.review.actions import State
+from captioner.review.keymap import Keymap
 from captioner.review.tui.layout import Layout, layout, top_of
 from captioner.review.tui.look import Look
 from captioner.review.tui.pane import Pane
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 class ReviewScreen(Screen[None], inherit_bindings=False):
     app: ReviewApp
 
-    def __init__(self, desk: Desk, hearing: Hearing, look: Look, keys: Mapping[tuple[State, str], str]) -> None:
+    def __init__(self, desk: Desk, hearing: Hearing, look: Look, keys: Keymap) -> None:
         super().__init__(id="review")
         self.look = look
         self.read = Reading(desk, keys)
@@ -179,8 +178,9 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
 
     def paint_sound(self) -> None:
         """What the player or the decoder may have changed."""
-        self.paint_detail()
-        self.paint_bars()
+        if self.children:  # none before it stands and once it is left
+            self.paint_detail()
+            self.paint_bars()
 
     def paint_bars(self) -> None:
         width, look, read = self.size.width, self.look, self.read

@@ -21,12 +21,13 @@ class Trim:
         self.screen = screen
         self.active = False
         self.moved = {"start": 0, "end": 0}
-        self.told = ""
+        self.plan: TrimView | None = None
+        """Where the edges would really be: the nearest legal ones."""
 
     def begin(self) -> None:
         if self.screen.read.clip() is None:
             return
-        self.active, self.moved, self.told = True, {"start": 0, "end": 0}, ""
+        self.active, self.moved, self.plan = True, {"start": 0, "end": 0}, None
         self.screen.message = ("", "")
         if not self.screen.opened and not self.screen.plan.wide:
             self.screen.opened = True
@@ -37,12 +38,12 @@ class Trim:
         """Move an edge, say which words would leave or enter, and play what lies about it."""
         wanted = {**self.moved, edge: self.moved[edge] + milliseconds}
         try:
-            self.told = self.screen.read.plan_trim(wanted["start"], wanted["end"])
+            self.plan = self.screen.read.plan_trim(wanted["start"], wanted["end"])
         except CaptionerError as error:
             self.screen.say(str(error), "warn")
             return
         self.moved = wanted
-        self.screen.message = (self.told, "")
+        self.screen.message = (self.plan.told, "")
         self.screen.paint_detail()
         self.screen.paint_bars()
         view = self.view()
@@ -66,7 +67,4 @@ class Trim:
 
     def view(self) -> TrimView | None:
         """None while no edge is being moved."""
-        clip = self.screen.read.clip() if self.active else None
-        if clip is None:
-            return None
-        return TrimView(self.moved["start"] / 1000, clip.row.seconds + self.moved["end"] / 1000, self.told)
+        return self.plan if self.active else None

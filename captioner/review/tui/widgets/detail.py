@@ -154,7 +154,7 @@ def text_lines(
         lines += beside(label("heard"), wrap(_heard(clip, look), room, most, sign.cut))
     for number, field in enumerate(clip.fields):
         made = field_lines(field, width, most, sign, diff=diff)
-        if field.value == said and said:  # the words as they were heard: with the doubt about each
+        if field.value == said and said and not field.edited:  # the words as they were heard: with the doubt about each
             made = beside(label(field.name, field.key), wrap(_heard(clip, look, "text"), room, most, sign.cut))
         if field.value == said or number == 0:  # the same place for what follows, whatever the clip's length
             made += [[]] * (min(1 if height < 20 else 2 if height < 30 else 3, most) - len(made))
