@@ -188,7 +188,9 @@ def parse_json(text: str, name: str) -> Doc:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise BadFormat(f"{name}:{error.lineno}: no JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise BadFormat(f"{name}: nested too deeply") from error
+    except ValueError as error:
         raise BadFormat(f"{name}: no JSON: {error}") from error
     return Doc(name, "json", value, _json_lines(text))
 
@@ -247,8 +249,10 @@ def parse_toml(text: str, name: str) -> Doc:
         value = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise BadFormat(f"{name}: no TOML: {error}") from error
-    except (ValueError, RecursionError, OverflowError) as error:
-        raise BadFormat(f"{name}: no TOML: {error or 'nested too deeply'}") from error
+    except RecursionError as error:
+        raise BadFormat(f"{name}: nested too deeply") from error
+    except (ValueError, OverflowError) as error:
+        raise BadFormat(f"{name}: no TOML: {error}") from error
     if _depth(value) > MOST_DEPTH:
         raise BadFormat(f"{name}: nested more than {MOST_DEPTH} deep")
     return Doc(name, "toml", value, _toml_lines(text))
