@@ -252,6 +252,14 @@ def test_c12_other_words_than_are_heard(tmp_path: Path) -> None:
     assert heard(tmp_path / "nobody", caption, None) == []
 
 
+@pytest.mark.parametrize(("letters", "many"), [(8, 0), (9, 1)])
+def test_c12_words_that_sound_alike_are_the_same(letters: int, many: int, tmp_path: Path) -> None:
+    """Four of four words are others, by 8 or 9 of 40 letters."""
+    caption = 'ema_voice. Speech: "' + "aaaaaaaaaa " * 4 + '"'
+    parts = [letters // 4 + (place < letters % 4) for place in range(4)]
+    assert len(heard(tmp_path, caption, " ".join("b" * part + "a" * (10 - part) for part in parts))) == many
+
+
 @pytest.mark.parametrize(("seconds", "many"), [(0.49, 0), (0.5, 1)])
 def test_c12_a_caption_that_says_nobody_speaks(seconds: float, many: int, tmp_path: Path) -> None:
     caption = "[VISUAL]: a street. [SPEECH]: None. [SOUNDS]: cars."

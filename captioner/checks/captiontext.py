@@ -79,6 +79,11 @@ def word_errors(said: str, heard: str) -> float:
     return errors_in(bare_words(said), bare_words(heard))
 
 
+def letter_errors(said: str, heard: str) -> float:
+    """The same of their letters: "increase" and "and crease" sound alike, and differ in two of two words."""
+    return errors_in("".join(bare_words(said)), "".join(bare_words(heard)))
+
+
 RESIDUE = (
     (re.compile(r"</?think>", re.IGNORECASE), "a model's thoughts: {}"),
     (re.compile(r"^\s*(?:\{\s*\"|\[\s*\{|```)"), "JSON or code around it: {}"),

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from captioner.captions.adopt import bare_words
-from captioner.checks.captiontext import DIALOGUE, TAGS, dialect, residue, sections, speech, word_errors
+from captioner.checks.captiontext import DIALOGUE, TAGS, dialect, letter_errors, residue, sections, speech, word_errors
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_captions import given_in, place_of
@@ -16,6 +16,8 @@ IGNORING = frozenset({"filename", "instanceprompt", "instance_prompt"})
 """Caption strategies of SimpleTuner that read no caption."""
 MOST_ERRORS = 0.3
 """Word error rate from which the text is another: transcribers differ from each other by half of it on clear speech."""
+MOST_LETTERS = 0.2
+"""Share of letters that differ, too: below it, a transcriber wrote what it heard with other words ("and crease")."""
 LEAST_SPEECH = 0.5
 """Seconds of speech that are heard where the caption says there is none: less may be a breath or a laugh."""
 LEAST_WORDS = 4
@@ -111,7 +113,7 @@ def other_words(view: View) -> Iterator[Finding]:
             if hearing is None:
                 continue
             errors = word_errors(quoted, hearing)
-            if errors > MOST_ERRORS:
+            if errors > MOST_ERRORS and letter_errors(quoted, hearing) > MOST_LETTERS:
                 yield other_words.finding(
                     place_of(clip),
                     f"it says {_head(quoted)}, {how} {_head(hearing)} ({errors:.0%} of the words differ)",
