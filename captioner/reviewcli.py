@@ -41,7 +41,49 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--sound", default="auto", choices=("auto", "local", "browser", "none"), help="where clips are heard"
     )
+    parser.add_argument(
+        "--export-sheet", type=Path, metavar="FILE",
+        help="do not open the review: write the clips to be heard, corrected and decided on elsewhere, as one .html "
+        "page or a .csv or .jsonl table; `captioner decide FILE` brings them back",
+    )  # fmt: skip
+    parser.add_argument("--filter", default="", metavar="QUERY", help="with --export-sheet: these clips alone: st:todo")
     parser.set_defaults(run=run)
+    _add_decide(commands)
+
+
+def _add_decide(commands: Any) -> None:
+    decide = commands.add_parser("decide", help="bring decisions back that were made in an exported page or table")
+    decide.add_argument("file", type=Path, help="CSV, JSONL, or what an exported page saved")
+    decide.add_argument("--out", type=Path, help="dataset folder of a build (default: the one here)")
+    decide.add_argument("--force", action="store_true", help="the file is right where a clip was changed here, too")
+    decide.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+    decide.set_defaults(run=_decide)
+
+
+def _decide(given: argparse.Namespace) -> int:
+    """0, or 1 where a row could not be used or was changed on both sides. Raises UsageError, BadFormat, StoreError."""
+    from captioner.errors import StoreError
+    from captioner.review.decide import as_text, decide
+    from captioner.review.desk import Desk
+
+    with Desk(given.out or _here()) as desk:
+        if desk.read_only:
+            raise StoreError(desk.why)
+        report = decide(desk, given.file, force=given.force, dry=given.dry_run)
+    print(as_text(report))
+    return 0 if report.clean else 1
+
+
+def _export(out: Path, given: argparse.Namespace) -> int:
+    from captioner.review.desk import Desk
+    from captioner.review.sheet import export
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    with Desk(out, read_only=given.read_only) as desk:
+        print(export(desk, given.export_sheet, query=given.filter, say=say))
+    return 0
 
 
 def run(given: argparse.Namespace) -> int:
@@ -49,6 +91,10 @@ def run(given: argparse.Namespace) -> int:
     out = given.out or _here()
     if not _is_dataset(out):
         raise UsageError(f"{out}: not a dataset of captioner; give the OUT of a build")
+    if given.export_sheet is not None:
+        return _export(out, given)
+    if given.filter:
+        raise UsageError("--filter goes with --export-sheet; in the review / filters")
     end = opened(out, given)
     if end == HANGUP:
         return HUNG_UP

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from made_dataset import make_dataset
 from test_review_sheetfile import NASTY
 
+from captioner.cli import main
 from captioner.errors import UsageError
 from captioner.identify import PROBE_VERSION, Probed
 from captioner.media.probe import probe
@@ -257,3 +258,24 @@ def test_a_page_holds_the_sounds_or_has_them_beside_it(
     beside = sorted(path.name for path in (tmp_path / "x_sounds").iterdir()) if not inside else []
     assert beside == ([] if inside else sorted(f"{id_}.m4a" for id_ in ids))
     assert ("x_sounds" in told) is not inside
+
+
+def test_the_command_line(heard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["review", str(heard), "--export-sheet", str(tmp_path / "x.csv"), "--filter", "st:todo"]) == 0
+    rows = rows_of(tmp_path / "x.csv")
+    assert len(rows) == 3
+    rows[0]["decision"] = "ok"
+    save(tmp_path / "y.csv", rows)
+    assert main(["decide", str(tmp_path / "y.csv"), "--out", str(heard), "--dry-run"]) == 0
+    assert "would change" in capsys.readouterr().out
+    assert main(["decide", str(tmp_path / "y.csv"), "--out", str(heard)]) == 0
+    rows[0]["decision"] = "no"
+    assert main(["decide", str(save(tmp_path / "y.csv", rows)), "--out", str(heard)]) == 1
+    assert "--force" in capsys.readouterr().out
+    assert main(["decide", str(tmp_path / "y.csv"), "--out", str(heard), "--force"]) == 0
+    assert main(["review", str(heard), "--export-sheet", str(tmp_path / "z.csv"), "--filter", "st:todo"]) == 0
+    assert len(rows_of(tmp_path / "z.csv")) == 2
+    assert main(["decide", str(tmp_path / "nowhere.csv"), "--out", str(heard)]) == 2
+    with Desk(heard):
+        assert main(["decide", str(tmp_path / "y.csv"), "--out", str(heard)]) == 1
+        assert "another captioner" in capsys.readouterr().err
