@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from captioner.review.keymap import Keymap
@@ -53,6 +53,8 @@ class ReviewApp(App[str], inherit_bindings=False):
         self.look = look
         self.environ: Mapping[str, str] = os.environ
         self._wire = Wire()
+        self._here: Context | None = None
+        """Where callbacks from outside run, once it stands."""
         self.wear(look)
 
     def wear(self, look: Look) -> None:
@@ -87,7 +89,7 @@ class ReviewApp(App[str], inherit_bindings=False):
     def _forget_shown(self) -> None:
         """The terminal was another's: nothing of ours is known to stand on it, and all of it is painted again."""
         self._wire = Wire()
-        if self._running and self._loop is not None:
+        if self._here is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(lambda: self.refresh(layout=True), context=self._here)
 
     def _hang_up(self) -> None:

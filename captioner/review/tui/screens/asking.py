@@ -33,7 +33,7 @@ def ask_filter(screen: ReviewScreen) -> None:
         return [hint(f"{number(found)} clips", "accent"), *map(hint, FILTER_HELP)]
 
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("filter", query=answers[0]) is not None
+        return screen.dispatch.done("filter", query=answers[0])
 
     question = Question("filter", "Filter the list", ("filter",), (before,), lines=3)
     screen.asking.ask(question, do, show)
@@ -46,7 +46,7 @@ def ask_search(screen: ReviewScreen) -> None:
         return [hint(f"{number(screen.read.hits(answers[0]))} clips; n and N go from one to the next", "accent")]
 
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("search", text=answers[0]) is not None
+        return screen.dispatch.done("search", text=answers[0])
 
     screen.asking.ask(Question("search", "Search the words", ("search",), ("",), lines=1), do, show)
 
@@ -62,7 +62,7 @@ def ask_replace(screen: ReviewScreen) -> None:
         return lines
 
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("replace", find=answers[0], instead=answers[1]) is not None
+        return screen.dispatch.done("replace", find=answers[0], instead=answers[1])
 
     question = Question("replace", "Find and replace in the words", ("find", "put"), ("", ""), lines=7)
     screen.asking.ask(question, do, show)
@@ -78,7 +78,7 @@ def ask_name(screen: ReviewScreen) -> None:
         return [hint(screen.read.naming(answers[0]), "accent")]
 
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("name-speaker", name=answers[0]) is not None
+        return screen.dispatch.done("name-speaker", name=answers[0])
 
     title = f"Name {speaker or 'this speaker'} in all clips"
     screen.asking.ask(Question("name", title, ("name",), (speaker,), lines=1), do, show)
@@ -92,7 +92,7 @@ def ask_reason(screen: ReviewScreen) -> None:
 
     def do(answers: Answers) -> bool:
         reason = answers[0].strip() or REASONS[screen.prompt.chosen]
-        return screen.dispatch.do("reject", reason=reason) is not None
+        return screen.dispatch.done("reject", reason=reason)
 
     title = "Why is it rejected? A digit, or your own words"
     screen.asking.ask(Question("reject", title, ("reason",), ("",), lines=len(REASONS), choices=True), do, show)
@@ -100,14 +100,14 @@ def ask_reason(screen: ReviewScreen) -> None:
 
 def ask_note(screen: ReviewScreen) -> None:
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("flag", note=answers[0].strip()) is not None
+        return screen.dispatch.done("flag", note=answers[0].strip())
 
     screen.asking.ask(Question("flag", "What should be looked at again?", ("note",), ("",), lines=0), do)
 
 
 def ask_clip(screen: ReviewScreen) -> None:
     def do(answers: Answers) -> bool:
-        return screen.dispatch.do("go", clip=answers[0].strip()) is not None
+        return screen.dispatch.done("go", clip=answers[0].strip())
 
     screen.asking.ask(Question("go", "Go to a clip: its number in the list, or its id", ("clip",), ("",), lines=0), do)
 
@@ -127,7 +127,7 @@ def ask_restore(screen: ReviewScreen) -> None:
         return [[(f" {fit(field.name, 14)}", "soft"), (clean(field.draft), "text")] for field in edited]
 
     def do(_answers: Answers) -> bool:
-        return screen.dispatch.do("restore", field=edited[screen.prompt.chosen].name) is not None
+        return screen.dispatch.done("restore", field=edited[screen.prompt.chosen].name)
 
     title = "Which field becomes as it was drafted?"
     screen.asking.ask(Question("restore", title, ("field",), ("",), lines=len(edited), choices=True), do, show)

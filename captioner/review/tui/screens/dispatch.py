@@ -20,8 +20,8 @@ class Dispatch:
     def __init__(self, screen: ReviewScreen) -> None:
         self.screen = screen
         self.own: dict[str, Callable[[], None]] = own_actions(screen)
-        self._again = ""
-        """The action that the same key, pressed once more, does in spite of what speaks against it."""
+        self._asked: tuple[object, ...] = ()
+        """What was asked back about: done as it is the second time, of the same clip, with the same answers."""
 
     @property
     def state(self) -> str:
@@ -107,8 +107,8 @@ class Dispatch:
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def run(self, action: str) -> None:
-        if action != self._again:
-            self._again = ""
+        if self._asked and action not in (self._asked[0], "answer"):
+            self._asked = ()
         if action in self.own:
             try:
                 self.own[action]()
@@ -117,20 +117,26 @@ class Dispatch:
         else:
             self.do(action)
 
+    def done(self, action: str, **arguments: Any) -> bool:
+        """`do`, and whether it was done: not where it failed or was asked back about."""
+        outcome = self.do(action, **arguments)
+        return outcome is not None and not outcome.confirm
+
     def do(self, action: str, **arguments: Any) -> Outcome | None:
         """Let the desk do it, and show what became of it. None where it failed: the status line says why."""
         screen = self.screen
         before = screen.read.place
+        wanted = (action, before, arguments)
         try:
-            done = screen.read.do(action, confirmed=action == self._again, **arguments)
+            done = screen.read.do(action, confirmed=wanted == self._asked, **arguments)
         except CaptionerError as error:
-            self._again = ""
+            self._asked = ()
             screen.say(str(error), "error")
             return None
-        self._again = action if done.confirm else ""
-        again = screen.read.keys_for(action)
-        asked = f"{done.confirm} {again[0]} once more does it" if done.confirm and again else done.confirm
-        screen.message = (asked or done.message, "warn" if done.confirm else done.kind)
+        self._asked = wanted if done.confirm else ()
+        key = "enter" if screen.asking.active else (*screen.read.keys_for(action), "the same")[0]
+        asked = f"{done.confirm} {key} once more does it"
+        screen.message = (asked if done.confirm else done.message, "warn" if done.confirm else done.kind)
         if screen.read.place != before:
             screen.sound.moved()
         screen.paint()

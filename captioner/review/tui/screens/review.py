@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from captioner.review.keymap import Keymap
@@ -178,7 +180,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
 
     def paint_sound(self) -> None:
         """What the player or the decoder may have changed."""
-        if self.children:  # none before it stands and once it is left
+        with suppress(NoMatches):  # before it stands, and while it is taken down
             self.paint_detail()
             self.paint_bars()
 

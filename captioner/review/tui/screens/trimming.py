@@ -56,7 +56,7 @@ class Trim:
         start, end = self.moved["start"], self.moved["end"]
         if not start and not end:
             self.leave()
-        elif self.screen.dispatch.do("keep-trim", start=start, end=end) is not None:
+        elif self.screen.dispatch.done("keep-trim", start=start, end=end):
             self.active = False
             self.screen.paint()
 
