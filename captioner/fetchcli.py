@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -113,9 +114,18 @@ def of_settings(settings: Settings) -> list[tuple[str, str]]:
     model = settings.tagger_options.get("model")
     return [
         ("asr", settings.model or "base") if whisper else ("asr", settings.asr),
-        ("tagger", str(model) if model and settings.tagger in ("ast", "ced") else settings.tagger),
+        ("tagger", str(model) if model and settings.tagger in ("ast", "ced") else _tagger_of(settings.tagger)),
         ("diarizer", str(pipeline) if pipeline and settings.diarizer == "pyannote" else settings.diarizer),
     ]
+
+
+def _tagger_of(name: str) -> str:
+    """What `auto` will mean once the hub has given it: AST where torch, transformers and a GPU are there."""
+    if name != "auto" or find_spec("torch") is None or find_spec("transformers") is None:
+        return name
+    from ctranslate2 import get_cuda_device_count
+
+    return "ast" if get_cuda_device_count() else name
 
 
 def _all(asked: Sequence[tuple[str, str]], hub: Hub) -> Iterator[Item]:

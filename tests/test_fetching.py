@@ -19,12 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from captioner import fetchcli
 from captioner.errors import SettingsError, WeightsMissing
 from captioner.fetchcli import parts
 from captioner.models import fetching, hubfaults, hubtransfer
 from captioner.models.fetching import Hub, Wanted, fetch, here
 from captioner.models.hubfaults import Asked, HubFault, Kind, of_error
 from captioner.models.hubtransfer import Patience
+from captioner.settings import Settings
 from tests.hub import COMMIT, FakeHub, Repository, cut_at, fine, other_bytes, serving, silent_after, status
 
 NAME = "someone/whisper"
@@ -399,6 +401,16 @@ def test_a_pipelines_parts_are_found(tmp_path: Path) -> None:
         "    plda: $model/plda\n    ratio: 1/2x y\n"
     )
     assert parts(tmp_path) == ["pyannote/segmentation-3.0@abc", "someone/voices"]
+
+
+def test_auto_is_what_a_gpu_would_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetchcli, "find_spec", lambda _: object())
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    assert fetchcli.of_settings(Settings())[1] == ("tagger", "ast")
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
+    assert fetchcli.of_settings(Settings()) == [("asr", "base"), ("tagger", "auto"), ("diarizer", "embedded")]
+    chosen = Settings(model="small", tagger="onnx", diarizer="pyannote", diarizer_options={"pipeline": "a/b"})
+    assert fetchcli.of_settings(chosen) == [("asr", "small"), ("tagger", "onnx"), ("diarizer", "a/b")]
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
