@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-gpu-install lint rules bench bench-check bench-quality bench-measures bench-speed clean
+.PHONY: demo test test-all test-gpu-install fuzz lint rules bench bench-check bench-quality bench-measures bench-speed clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ test-all: $(VENV)/.ready  ## long fuzzing and full fault counts too
 
 test-gpu-install:  ## the gpu extra in a clean environment, everything imported; 3 GB of downloads
 	$(PYTHON) tests/gpu_install.py
+
+fuzz: $(VENV)/.ready  ## readers of foreign files, 30 s each; guided by coverage where atheris installs
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3,<4"
+	$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -262,7 +262,7 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 
     ("text", "name", "why"),
     [
         (BOMB, "x.yaml", "unfold"), (MERGES, "x.yaml", "unfold"), ("a: &a [*a]", "x.yaml", "unfold"),
-        ("[" * 2000, "x.yaml", "deep"), ("[" * 2000 + "]" * 2000, "x.json", "deep"), 
+        ("[" * 2000, "x.yaml", "deep"), ("[" * 2000 + "]" * 2000, "x.json", "deep"),
         ("a: " + "[" * 500 + "]" * 500, "x.yaml", "deep"),
         ("a = " + "[" * 5000 + "]" * 5000, "x.toml", "deep"), ("{" * 2000, "x.json", "deep"),
         ("a = " + "[" * (MOST_DEPTH + 2) + "]" * (MOST_DEPTH + 2), "x.toml", "deep"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from captioner.checks.configs.reading import Doc, Place
@@ -205,7 +205,8 @@ def _field(doc: Doc, held: Any, here: Place, kind: Kind, made: Checked, stops: s
         yield from _walk(doc, held, here, kind.table, made, stops)
     if kind.each is not None and isinstance(held, list):
         for n, part in enumerate(held):
-            for fault in _field(doc, part, (*here, n), kind.each, made, stops):
+            each = replace(kind.each, filled=kind.each.filled or part is None)  # an empty value of a list is no default
+            for fault in _field(doc, part, (*here, n), each, made, stops):
                 if kind.each.table is None:
                     made.bad.add(key)
                 yield fault
