@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -54,6 +55,8 @@ def name_speaker(
         told, question = f"{speaker} is {new}", f"{speaker} is {new} in {count} clips?"
     if not confirmed:
         return Outcome(confirm=question)
+    # To the microsecond: naming one speaker the same twice is two decisions, each of which can be taken back.
+    decision = replace(decision, when=datetime.now(UTC).isoformat(timespec="microseconds"))
     naming = Naming(msgspec.to_builtins(decision), told)
     return desk.commit(action, [Change("speaker", field=decision.speaker, new=naming)], f"{told}; {count} clips")
 
