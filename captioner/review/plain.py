@@ -247,7 +247,7 @@ class Plain:
         item = self._item()
         plan = self._desk.plan_trim(item.id, start, end)
         self._say(line_of(plan.told))
-        self._ear.about(start / 1000 if edge == "start" else item.line.seconds + end / 1000)
+        self._ear.about(plan.start if edge == "start" else plan.end)
         if self._sure("Cut it so?"):
             self._told(BY_ID["keep-trim"], {"start": start, "end": end})
         else:
