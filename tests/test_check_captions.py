@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from captioner.checks.captiontext import common_opening, dialect, residue, times_named, word_errors
+from captioner.checks.captiontext import dialect, openings, residue, times_named, word_errors
 from captioner.checks.configs import read_config
 from captioner.checks.findings import Finding, Severity
 from captioner.checks.view import View
@@ -99,8 +99,15 @@ def test_c02_an_empty_trigger_is_told_once_with_its_line(tmp_path: Path) -> None
 @pytest.mark.parametrize(("without", "known"), [(1, True), (2, False)])
 def test_c02_nine_in_ten_captions_show_what_the_trigger_is(without: int, known: bool, tmp_path: Path) -> None:
     texts = [f"ema_voice, take {number}." for number in range(10 - without)] + ["a woman speaks."] * without
-    assert (common_opening(texts) == "ema_voice") is known
+    assert (openings(texts) == ("ema_voice",)) is known
     assert len(found(said(tmp_path / "a", *texts), "C02")) == (without if known else 0)
+
+
+def test_c02_each_speaker_may_have_a_trigger() -> None:
+    assert openings(["ema_voice, a.", "ema_voice, b.", "bob_v: c", "bob_v, d"]) == ("bob_v", "ema_voice")
+    assert openings(["[VISUAL]: ema_voice, a.", "[VISUAL]: ema_voice sits."]) == ("ema_voice",)
+    assert openings(["ema_voice, a.", "bob_v, b."]) == ()
+    assert openings(["A woman.", "A man."]) == ()
 
 
 def test_c03_a_trigger_inside_another_word_is_never_added(tmp_path: Path) -> None:

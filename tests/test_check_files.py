@@ -114,6 +114,7 @@ FAULTS: list[tuple[str, str | None, Build, Build, str]] = [
     ("F18", "ltx", lines("caption,media_path", "NA,a.mp4", name="d.csv"),
      lines("caption,media_path", "NAN is her name,a.mp4", name="d.csv"), "NA"),
     ("F19", "ltx", listed({"caption": "x", "video": "a.mp4"}), listed(row("a.mp4")), "video"),
+    ("F19", "ltx", listed(row("a.mp4", mood="calm")), listed({"caption": "x", "audio": "a.wav"}), "mood"),
     ("F20", "musubi", lines(json.dumps({"video_path": "a.mp4", "caption": "x"})),
      lines(json.dumps({"video_path": "/data/a.mp4", "caption": "x"})), "a.mp4"),
 ]  # fmt: skip

@@ -51,14 +51,24 @@ def times_named(text: str, trigger: str) -> int:
     return max(0, len(found.findall(text)) - len(found.findall(spoken_in(text) or "")))
 
 
+def openings(texts: Iterable[str]) -> tuple[str, ...]:
+    """The words that nearly all captions begin with, where they are ones that nobody would say otherwise: triggers, one
+    for each speaker. Empty where they begin like any sentence."""
+    bare = (_BRACKET.sub("", text, count=1) if text.lstrip().startswith("[") else text for text in texts)
+    firsts = [words[0].strip(",.:;") for text in bare if (words := text.split(None, 1))]
+    least = max(2.0, 0.05 * len(firsts))
+    often = {word: times for word, times in Counter(firsts).items() if times >= least and _calls(word)}
+    return tuple(sorted(often)) if often and sum(often.values()) >= 0.9 * len(firsts) else ()
+
+
 def common_opening(texts: Iterable[str]) -> str | None:
-    """The word that nearly all captions begin with, where it is one that nobody would say otherwise: a trigger."""
-    firsts = [words[0].strip(",.:;") for text in texts if (words := text.split(None, 1))]
-    if len(firsts) < 2:
-        return None
-    word, times = Counter(firsts).most_common(1)[0]
-    named = word and word.lower() not in ORDINARY and not word.startswith("[")
-    return word if named and times >= 0.9 * len(firsts) else None
+    """The one such word; None where there is none, or where speakers have their own."""
+    found = openings(texts)
+    return found[0] if len(found) == 1 else None
+
+
+def _calls(word: str) -> bool:
+    return bool(word) and word.lower() not in ORDINARY and any(letter.isalnum() for letter in word)
 
 
 def errors_in(said: Sequence[str], heard: Sequence[str]) -> float:

@@ -23,7 +23,6 @@ _NEEDS = {
     "config": "`--config`",
     "words": "a captioner dataset",
     "lora": "`--lora`",
-    "python": "`--python`",
     "python": "`--python`, the trainer's own",
 }
 

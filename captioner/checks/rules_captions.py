@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from captioner.captions.tokens import most_tokens
-from captioner.checks.captiontext import common_opening, speech, times_named
+from captioner.checks.captiontext import openings, speech, times_named
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, WARNING, Change, rule, rules_in
 from captioner.checks.view import ClipView, View
@@ -39,8 +39,9 @@ def added(view: View, clip: ClipView | None = None) -> str:
 
 
 def trigger_of(view: View) -> str:
-    """The trigger: as it is given, as the trainer is told, or by what all captions begin with; empty where unknown."""
-    return view.trigger or added(view) or common_opening(text for _, text in view.captioned) or ""
+    """The trigger, or several between commas: as it is given, as the trainer is told, or by what all captions begin
+    with; empty where unknown."""
+    return view.trigger or added(view) or ",".join(openings(text for _, text in view.captioned))
 
 
 def given_in(view: View, name: str) -> tuple[Given, ...]:

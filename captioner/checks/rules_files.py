@@ -45,6 +45,7 @@ def no_caption(view: View) -> Iterator[Finding]:
         yield no_caption.finding(
             ".", f"there is no metadata file, and {view.trainer} reads no .txt", cost="no caption is ever read",
             fix=f"captioner export OUT --to {view.trainer} writes one; or list them in a dataset.json",
+            severity=WARNING if any(clip.words is not None for clip in view.clips) else ERROR,
         )  # fmt: skip
     listed = {record.name for one in view.listings for record in one.records} if view.is_for(*LISTED_ONLY) else set()
     for clip in view.clips:
