@@ -20,9 +20,14 @@ from checking import Kind, Studio, found, said, seen
 from captioner.checks.findings import Finding, Severity
 from captioner.checks.rules import all_rules
 from captioner.checks.view import View
-from captioner.trainers import ai_toolkit, trainer
-from captioner.trainers._files import Bundle, Entry, Prompts
+from captioner.drafting import Drafter
+from captioner.exporting.export import export
+from captioner.exporting.work import Wish
+from captioner.settings import Settings
+from captioner.store import ClipRow, Store, WrittenRow, pack
+from captioner.trainers import ai_toolkit
 from captioner.trainers._window import ClipFacts
+from captioner.types import Cut, Line
 
 POSTED = """\
 trigger_word: ""
@@ -215,32 +220,40 @@ class Export:
 
 @pytest.fixture(scope="session")
 def exports(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
-    """27 clips and the files that each trainer's export writes for them."""
-    return {name: _exported(studio, tmp_path_factory.mktemp("export") / name, name) for name in CONFIGS}
+    """27 clips as a build leaves them, exported to every trainer."""
+    out = tmp_path_factory.mktemp("built") / "out"
+    words = _built(studio, out)
+    done = export(out, list(CONFIGS), Wish())
+    assert [(one.target, one.clips, one.refused) for one in done] == [(name, 27, ()) for name in CONFIGS]
+    made = {}
+    for name, (main, *others) in CONFIGS.items():
+        files = {file: (out / name / file).read_text(encoding="utf-8") for file in (main, *others)}
+        made[name] = Export(out / name, files, main, words)
+    return made
 
 
-def _exported(studio: Studio, root: Path, name: str) -> Export:
-    asked = trainer(name)
-    entries, words = [], {}
-    for number in range(27):
-        kind = Kind(frames=EXACT[number % 5], rate=24, size=(64, 64), channels=1)
-        stem = f"clip{number:02d}_f0n{kind.frames}"
-        studio.put(root / "clips" / f"{stem}.mp4", kind)
-        words[stem] = said(("Go", 0.5, 1.0), (f"{number}.", kind.length - 1, kind.length - 0.2))
-        facts = ClipFacts(kind.frames, Fraction(24), 64, 64, 48_000, round(kind.length * 48_000), channels=1)
-        caption = f'ema, a woman speaks in a room. Speech: "Go {number}." Sounds: clear speech, no music.'
-        entries.append(Entry(stem, f"clips/{stem}.mp4", caption, facts, "ema", reference="references/ema.wav"))
-    if name == "id-lora":
-        studio.put(root / "references" / "ema.wav", Kind(alone=True, suffix=".wav", seconds=5.0, channels=1))
-    options = asked.options_for([entry.facts for entry in entries])
-    bundle = Bundle(
-        "ema", str(root), tuple(entries), trigger="ema", prompts=Prompts(('ema says, "Hi."',), 'says, "Hi."')
-    )
-    made = asked.files(bundle, options)
-    for place, text in made.items():
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        (root / place).write_text(text, encoding="utf-8")
-    return Export(root, made, CONFIGS[name][0], words)
+def _built(studio: Studio, out: Path) -> dict[str, Any]:
+    """A dataset's clips, captions and store, as a build writes them; the words by clip, with times in it."""
+    held = Settings.model_validate({"trigger": "ema"})
+    drafter, words = Drafter.of(held), {}
+    with Store(out / ".captioner") as store:
+        store.set_meta("settings", json.dumps(held.model_dump(mode="json", exclude_defaults=True)))
+        for number in range(27):
+            kind = Kind(frames=EXACT[number % 5], rate=24, size=(64, 64))
+            own = said(("Go", 0.5, 1.0), (f"{number}.", kind.length - 1, kind.length - 0.2))
+            line = Line(tuple(replace(word, speaker="ema") for word in own), "ema")
+            cut = Cut(f"take{number:02d}", 0, kind.frames, Fraction(24), (line,))
+            caption = drafter.draft(cut, None)
+            source = f"take{number:02d}.mp4"
+            store.replace_clips(source, [ClipRow(cut.id, source, 0, pack(cut), pack(caption))])
+            media = studio.put(out / "clips" / f"{cut.id}.mp4", kind)
+            media.with_suffix(".txt").write_text(f"{caption.text}\n", encoding="utf-8")
+            stat = media.stat()
+            store.set_written(
+                WrittenRow(cut.id, f"k {cut.id}", media.name, stat.st_size, stat.st_mtime_ns, caption.text, 0)
+            )
+            words[cut.id] = own
+    return words
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from captioner.checks.captiontext import common_opening, speech
+from captioner.checks.captiontext import openings, speech
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
@@ -40,20 +40,22 @@ def trigger(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
     given = config.trigger
-    own = view.trigger or common_opening(text for _, text in view.captioned)
+    own = tuple(filter(None, (view.trigger or "").split(","))) or openings(text for _, text in view.captioned)
     if given is None or not own or not view.clips:
         return
-    told = str(given.value or "")
+    told, named = str(given.value or ""), " or ".join(map(repr, own))
     if not told.strip():
         yield trigger.finding(
-            given.file, f"{given.key} is empty; the captions begin with {own!r}", line=given.line, severity=INFO,
+            given.file, f"{given.key} is empty; the captions begin with {named}", line=given.line, severity=INFO,
             cost="nothing is lost: it stands in the captions; [trigger] in prompts stays as it is",
-            fix=f"set it to {own} where prompts say [trigger]",
+            fix=f"set it to {own[0]} where prompts say [trigger]" if len(own) == 1 else "leave it so",
         )  # fmt: skip
-    elif told != own:
+    elif (told,) != own:
         yield trigger.finding(
-            given.file, f"{given.key} is {told!r}; the captions begin with {own!r}", line=given.line,
-            cost="both are read, and each calls half of the voice up", fix=f"set it to {own}",
+            given.file, f"{given.key} is {told!r}; the captions begin with {named}", line=given.line,
+            cost="both are read, and each calls half of the voice up" if told not in own
+            else "it is put before captions of other speakers, too: their voices answer to it",
+            fix=f"set it to {own[0]}" if len(own) == 1 else "leave it empty: each caption has its own",
         )  # fmt: skip
 
 
