@@ -54,7 +54,7 @@ class Now:
 def now_of(row: ClipRow, drafter: Drafter, edits: Mapping[str, Edit], status: Status) -> Now:
     cut, draft = unpack(row.cut, Cut), unpack(row.draft, Caption)
     edited, caption = drafter.edited(cut, draft, row.adopted, edits)
-    return Now(row, cut, draft, edited, caption, edits, status, lint(edited, caption, edits))
+    return Now(row, cut, draft, edited, caption, edits, status, lint(edited, caption, edits, cut.text))
 
 
 def line_of(now: Now, rev: int = 0) -> tuple[ClipLine, str]:
@@ -78,6 +78,14 @@ def edits_of(rows: Rows, clip: str) -> dict[str, Edit]:
 def status_of(rows: Rows, clip: str) -> Status:
     state, reason, words = rows.status(clip)
     return Status(state, reason, words)  # type: ignore[arg-type]
+
+
+def decided(rows: Rows) -> tuple[dict[str, dict[str, Edit]], dict[str, Status]]:
+    """All edits and statuses at once: for what is done to thousands."""
+    edits: dict[str, dict[str, Edit]] = {}
+    for clip, field, text, against in rows.all_edits():
+        edits.setdefault(clip, {})[field] = Edit(text, against)
+    return edits, {clip: Status(state, reason, words) for clip, state, reason, words in rows.all_statuses()}  # type: ignore[arg-type]
 
 
 def stored(store: Store, row: ClipRow, drafter: Drafter) -> Now:

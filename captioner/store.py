@@ -159,6 +159,10 @@ class Store:
             lease.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             lease.close()
+            if "locked" not in str(error):
+                raise StoreError(
+                    f"{path.parent}: cannot be written ({error}); make the folder writable, or work on a copy"
+                ) from error
             raise StoreError(
                 f"{path.parent.parent}: another captioner is working on this dataset; wait for it or stop it"
             ) from error
@@ -184,10 +188,11 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk ends it by itself
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # -- facts about the dataset -------------------------------------------------------------------------------------
 

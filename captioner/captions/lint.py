@@ -57,9 +57,12 @@ class Finding:
     """The field that it is about; empty for the clip."""
 
 
-def lint(cut: Cut, caption: Caption, checked: Collection[str] = ()) -> tuple[Finding, ...]:
-    """All that is to be seen, errors first. `checked`: fields that a person wrote, whose words nothing was heard of."""
+def lint(cut: Cut, caption: Caption, checked: Collection[str] = (), heard: str = "") -> tuple[Finding, ...]:
+    """All that is to be seen, errors first. `checked`: fields that a person wrote; `heard`: the words that the machine
+    heard, whatever a person made of them."""
     found = [finding for rule in _ALL for finding in rule(cut, caption)]
+    if heard and not cut.text and not plain_speech(caption.fields):
+        found.append(_error("no-words", f"the caption has no words, and this was heard: {heard}", "speech"))
     doubts = [
         Finding(doubt.reason, doubt.detail, doubt.reason in ERRORS)
         for doubt in (*cut.all_doubts, *caption.doubts)

@@ -119,7 +119,7 @@ class Desk:
         if self._drafter is None:
             from captioner.review.opening import make_drafter
 
-            self._drafter = make_drafter(self.store, self.settings)
+            self._drafter = make_drafter(self.store, self.settings, keep=not self.read_only)
         return self._drafter
 
     # -- reading -----------------------------------------------------------------------------------------------------

@@ -98,11 +98,11 @@ def _decide(desk: Desk, action: str, clip: str | None, made: Callable[[str], tup
 def _approve(desk: Desk, action: str, *, clip: str | None = None, confirmed: bool = False, **_: Any) -> Outcome:
     """Errors are asked about once more; warnings are not."""
     chosen = _chosen(desk, clip)
-    states = {id_: desk.now(id_) for id_ in chosen}
-    wrong = {id_: [one for one in now.findings if one.error] for id_, now in states.items()}
-    wrong = {id_: found for id_, found in wrong.items() if found}
+    if not desk.read_only and (stale := desk.store.rows.stale()):
+        desk.settle([id_ for id_ in stale if id_ in set(chosen)])
+    wrong = [line.id for line in desk.store.rows.get(chosen).values() if line.errors]
     if wrong and not confirmed:
-        first = next(iter(wrong.values()))[0].text
+        first = next(one.text for one in desk.now(wrong[0]).findings if one.error)
         many = "" if len(chosen) == 1 else f" ({len(wrong)} of {len(chosen)} clips)"
         return _out(kind="warn", confirm=f"{first}{many}: approve all the same?")
     outcome = _decide(desk, action, clip, lambda id_: deciding.approve(desk.state(id_)), "approved")

@@ -18,7 +18,7 @@ from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inve
 from captioner.drafting import Drafter
 from captioner.errors import StoreError
 from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
-from captioner.rowmaking import TOLD, fill_rows, keep_shapes, kept_shapes, line_of, retell, stored
+from captioner.rowmaking import TOLD, decided, fill_rows, keep_shapes, kept_shapes, line_of, retell, stored
 from captioner.rowtable import ClipLine, words_of
 from captioner.store import Store, unpack
 from captioner.types import Caption
@@ -83,9 +83,9 @@ class Ledger:
         """Another journal than the store was told of, an older one or none: it wins."""
         gone, made = kept_shapes(self.store)
         with self.store.transaction():
-            decided = retell(self.store, self.out)
-            lost = (made - decided.made) | (decided.gone - gone)
-            back = (decided.made - made) | (gone - decided.gone)
+            now = retell(self.store, self.out)
+            lost = (made - now.made) | (now.gone - gone)
+            back = (now.made - made) | (gone - now.gone)
             if lost or back:
                 self.reshape(sorted(lost), sorted(back))
             fill_rows(self.store, self.drafter(), self.store.rows.values("recording"))
@@ -232,15 +232,16 @@ class Ledger:
         """The same for thousands: status and words at once, findings when somebody looks at them."""
         rows = self.store.rows
         known, folded = rows.get(clips), rows.folded(clips)
+        all_edits, statuses = decided(rows)
         lines = []
         for id_, line in known.items():
-            state, reason, approved = rows.status(id_)
-            edits = rows.edits(id_)
-            words = edits["speech"][0] if "speech" in edits else self._drafted_words(id_, line)
+            status, edits = statuses.get(id_, Status()), all_edits.get(id_, {})
+            state, approved = status.state, status.words
+            words = edits["speech"].text if "speech" in edits else self._drafted_words(id_, line)
             if state == "approved" and approved not in (None, words):
                 state = "edited"
             fresh = line._replace(
-                status=state, reason=reason, words=words, edited=words_of(sorted(edits)), rev=line.rev + 1
+                status=state, reason=status.reason, words=words, edited=words_of(sorted(edits)), rev=line.rev + 1
             )
             lines.append(
                 (fresh, folded[id_].replace(line.words.casefold(), words.casefold()) if words else folded[id_])

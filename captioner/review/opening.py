@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from captioner.drafting import Drafter
 from captioner.errors import StoreError, UsageError
 from captioner.journal import read_journal
-from captioner.rowmaking import fill_rows, kept_voices
+from captioner.rowmaking import fill_rows, keep_voices, kept_voices
 from captioner.settings import Settings
 from captioner.speech.people import people
 from captioner.store import Store, unpack
@@ -35,12 +35,15 @@ def open_store(out: Path, *, read_only: bool) -> tuple[Store, str]:
     return Store.reading(folder), why
 
 
-def make_drafter(store: Store, settings: Settings) -> Drafter:
-    """As the last build drafted, with what it knew of every speaker's voice."""
+def make_drafter(store: Store, settings: Settings, *, keep: bool) -> Drafter:
+    """As the last build drafted, with what it knew of every speaker's voice; `keep` what had to be found out."""
     drafter = Drafter.of(settings).told(people(read_journal(store.folder.parent)))
     voices = kept_voices(store)
-    if voices is None:
-        return drafter.hearing(unpack(row.cut, Cut) for row in store.clips())
+    if voices is None:  # built by an older captioner
+        drafter = drafter.hearing(unpack(row.cut, Cut) for row in store.clips())
+        if keep:
+            keep_voices(store, drafter.captions.voices)
+        return drafter
     return replace(drafter, captions=replace(drafter.captions, voices=voices))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from captioner.decisions import Change, Edit
+from captioner.decisions import Change
 from captioner.errors import UsageError
 from captioner.review import deciding
 from captioner.review.deciding import ClipState
-from captioner.rowmaking import edits_of, status_of
+from captioner.rowmaking import decided
 
 if TYPE_CHECKING:
     from captioner.review.desk import Desk, Outcome
@@ -98,19 +98,14 @@ def replace_all(
     if clip is not None:
         found = {id_: both for id_, both in found.items() if id_ == clip}
     changes: list[Change] = []
+    edits, statuses = decided(desk.store.rows) if field == "speech" else ({}, {})
     for id_, (old, new) in found.items():
-        state = _light(desk, id_, old) if field == "speech" else desk.state(id_)
+        if field == "speech" and "speech" not in edits.get(id_, {}):  # then its words are the draft's
+            words = {"speech": old}
+            state = ClipState(id_, statuses.get(id_, deciding.TODO), edits.get(id_, {}), words, words, old)
+        else:
+            state = desk.state(id_)
         changes += deciding.set_field(state, field, new)
     if not changes:
         return desk.commit(action, (), "")
     return desk.commit(action, changes, f"{places} places in {len(found)} clips")
-
-
-def _light(desk: Desk, clip: str, words: str) -> ClipState:
-    """What is known of a clip's words without unpacking it: of those that nobody edited they are the draft's."""
-    edits = edits_of(desk.store.rows, clip)
-    status = status_of(desk.store.rows, clip)
-    edit: Edit | None = edits.get("speech")
-    if edit is not None:
-        return desk.state(clip)
-    return ClipState(clip, status, edits, {"speech": words}, {"speech": words}, words)
