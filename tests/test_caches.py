@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from captioner.checks import torchfiles
 from captioner.checks.caches import Caches, find_caches, hashed, read_caches
 from captioner.checks.findings import Finding, Severity
+from captioner.checks.gather import Place
 from captioner.checks.rules import all_rules
 from captioner.checks.rules_caches import seconds_of_picture
+from captioner.checks.running import caches_of
 from captioner.checks.safetensors import read_header
 from captioner.checks.torchfiles import Stored, read_values
 from captioner.checks.view import AudioFacts, CaptionFile, ClipView, Listing, Media, Record, View
@@ -232,6 +234,16 @@ def test_k05_old_latents_of_ai_toolkit(data: Dataset) -> None:
     ait(data, "b", HEARD, 101, "other")
     quiet(data.view())
     quiet(data.view(trainer="ltx"))
+
+
+def test_caches_are_found_wherever_trainers_put_them(data: Dataset) -> None:
+    ait(data, "a", HEARD)
+    mu(data, "a", "_ltx2")
+    found = set(caches_of(Place(data.root), None))
+    assert found == {data.root / "clips" / "_latent_cache", data.root / "cache_25"}
+    assert set(caches_of(Place(data.root / "clips"), "ai-toolkit")) == {data.root / "clips" / "_latent_cache"}
+    data.whole_ltx()
+    assert data.root / ".precomputed" in set(caches_of(Place(data.root), "ltx"))
 
 
 def test_k05_latents_without_sound(data: Dataset) -> None:

@@ -173,6 +173,7 @@ def _counter(tokenizer: str | None) -> Any:
 
 def caches_of(place: Place, trainer: str | None) -> Iterator[Path]:
     """Folders of caches beside or in the dataset, by the names that the trainers give them."""
+    from captioner.checks.caches import find_caches
     from captioner.trainers import trainer as module_of
     from captioner.trainers import trainers
 
@@ -187,6 +188,7 @@ def caches_of(place: Place, trainer: str | None) -> Iterator[Path]:
                 if folder.is_dir() and folder not in seen:
                     seen.add(folder)
                     yield folder
+    yield from (folder for folder in find_caches(place.root) if folder not in seen)
 
 
 def _key(request: Request, place: Place, files: Sequence[File]) -> str:
