@@ -7,9 +7,11 @@ split where two voices share one, clustered into speakers and stitched into turn
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ from captioner.models.diarizer.networks import DIMENSIONS, Networks, banks
 from captioner.models.diarizer.turnlets import Turnlet, Unit
 from captioner.models.protocols import Diarizer, Progress, Samples, SpeakerHint, Waveform
 from captioner.types import Diarization
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 VERSION = "1"
 
@@ -34,6 +39,12 @@ SEGMENTING = 0.5
 """Share of the time that finding speech takes, for progress."""
 
 
+class _Map(Protocol):
+    """`map`, or a pool's."""
+
+    def __call__(self, call: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     threads: int | None = None
@@ -45,12 +56,14 @@ class Options:
 
 
 def load(options: Options) -> Diarizer:
-    return _Embedded(options, Networks(options.threads or os.cpu_count() or 1))
+    threads = options.threads or os.cpu_count() or 1
+    return _Embedded(options, Networks(threads), threads)
 
 
 class _Embedded:
-    def __init__(self, options: Options, networks: Networks) -> None:
+    def __init__(self, options: Options, networks: Networks, threads: int = 1) -> None:
         self._options = options
+        self._threads = threads
         self._networks = networks
         curve = tuple((seconds, distance + options.lenience) for seconds, distance in Rules().limits)
         self._rules = Rules(limits=curve)
@@ -60,10 +73,16 @@ class _Embedded:
     ) -> list[Diarization]:
         heard = self._segment(audios, progress)
         results = []
-        for audio, local in zip(audios, heard, strict=True):
-            results.append(self._diarize(audio, local, hint))
-            if progress and audio.duration > 0:
-                progress((1 - SEGMENTING) * audio.duration)
+        with ThreadPoolExecutor(self._threads) as pool:
+            # Many recordings go side by side; of few, the turnlets do.
+            many = len(audios) >= 2 * self._threads
+            inner = cast("_Map", map if many else pool.map)
+            outer = cast("_Map", pool.map if many else map)
+            found = outer(lambda pair: self._diarize(*pair, hint, inner), zip(audios, heard, strict=True))
+            for audio, diarization in zip(audios, found, strict=True):
+                results.append(diarization)
+                if progress and audio.duration > 0:
+                    progress((1 - SEGMENTING) * audio.duration)
         return results
 
     def _segment(self, audios: Sequence[Waveform], progress: Progress | None) -> list[list[windows.Local]]:
@@ -77,18 +96,18 @@ class _Embedded:
                     progress(SEGMENTING * audios[index].duration / len(windows.starts(_samples(audios[index]))))
         return heard
 
-    def _diarize(self, audio: Waveform, local: list[windows.Local], hint: SpeakerHint) -> Diarization:
+    def _diarize(
+        self, audio: Waveform, local: list[windows.Local], hint: SpeakerHint, side_by_side: _Map
+    ) -> Diarization:
         firsts = windows.starts(_samples(audio))
         units = [
             unit for window, first in enumerate(firsts) for unit in turnlets.units_of(window, first, local[window])
         ]
-        split = self._split(audio, units, turnlets.turnlets_of(units, firsts))
+        split = self._split(audio, units, turnlets.turnlets_of(units, firsts), side_by_side)
         found = turnlets.turnlets_of(split, firsts)
         vectors = np.zeros((len(found), DIMENSIONS), dtype=np.float32)
-        for row, turnlet in zip(vectors, found, strict=True):
-            alone, _ = _alone(audio, turnlet.whole)
-            if len(alone) >= SYLLABLE:
-                row[:] = self._networks.embed(_middle(alone))
+        for row, vector in zip(vectors, side_by_side(lambda turnlet: self._voice(audio, turnlet), found), strict=True):
+            row[:] = vector
         weights = np.array([max(turnlet.weight, 1) * FRAME for turnlet in found])
         votes, together = turnlets.evidence(split, found)
         labels = speakers.label(vectors, weights, votes, together, hint, self._rules)
@@ -102,10 +121,18 @@ class _Embedded:
         turns, names = stitching.named(stitching.turns(active, audio.duration))
         return Diarization(turns, {name: _centroid(vectors, weights, labels, s) for s, name in names.items()})
 
-    def _split(self, audio: Waveform, units: Sequence[Unit], found: Sequence[Turnlet]) -> list[Unit]:
+    def _voice(self, audio: Waveform, turnlet: Turnlet) -> NDArray[np.float32]:
+        """Its embedding; zeros where there is too little of it."""
+        alone, _ = _alone(audio, turnlet.whole)
+        return self._networks.embed(_middle(alone)) if len(alone) >= SYLLABLE else np.zeros(DIMENSIONS, np.float32)
+
+    def _split(
+        self, audio: Waveform, units: Sequence[Unit], found: Sequence[Turnlet], side_by_side: _Map
+    ) -> list[Unit]:
         """The units, cut where a turnlet holds two voices one after the other."""
         searched = [turnlet for turnlet in found if turnlet.weight * FRAME >= SPLITTABLE]
-        borders = changes.apart({cut for turnlet in searched for cut in self._changes(audio, turnlet.whole)})
+        changed = side_by_side(lambda turnlet: self._changes(audio, turnlet.whole), searched)
+        borders = changes.apart({cut for cuts in changed for cut in cuts})
         return [part for unit in units for part in unit.cut(borders)]
 
     def _changes(self, audio: Waveform, unit: Unit) -> list[int]:

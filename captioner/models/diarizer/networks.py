@@ -18,7 +18,8 @@ class Networks(Embedder):
     """segmentation-3.0 and CAM++, loaded once."""
 
     def __init__(self, threads: int) -> None:
-        super().__init__(threads)
+        # Turnlets are embedded side by side, each on one thread: split over threads, one is no faster.
+        super().__init__(1)
         self._segmentation = session("segmentation-3.0.onnx", threads)
 
     def segment(self, batch: Sequence[Samples]) -> list[windows.Local]:
