@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import UsageError
+from captioner.review.tui.palette import THEMES
 
 if TYPE_CHECKING:
     from captioner.summary import Summary
@@ -36,7 +37,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("out", type=Path, nargs="?", help="dataset folder of a build (default: the one here)")
     parser.add_argument("--read-only", action="store_true", help="look, and change nothing")
     parser.add_argument("--plain", action="store_true", help="line by line: for screen readers and simple terminals")
-    parser.add_argument("--theme", help="dark, light, contrast, safe (for the colour-blind) or mono")
+    parser.add_argument("--theme", choices=THEMES, help="colours; colour-safe is told apart by all eyes, mono has none")
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII signs alone")
     parser.add_argument(
         "--sound", default="auto", choices=("auto", "local", "browser", "none"), help="where clips are heard"

@@ -106,7 +106,7 @@ async def _(seat: Seat) -> None:
 
 @checks("search", "next-hit", "previous-hit")
 async def _(seat: Seat) -> None:
-    saying = [place for place, line in enumerate(seat.desk.page(0, 60)) if "lantern" in line.words]
+    saying = [n for n, line in enumerate(seat.desk.page(0, 60)) if "lantern" in line.words.casefold()]
     await seat.act("search")
     await seat.type("lantern")
     await seat.press("enter")
@@ -463,7 +463,7 @@ async def _(seat: Seat) -> None:
 
 @checks("filter", "clear-filter")
 async def _(seat: Seat) -> None:
-    wanted = sum("lantern" in line.words for line in seat.desk.page(0, 60))
+    wanted = sum("lantern" in line.words.casefold() for line in seat.desk.page(0, 60))
     await seat.act("filter")
     await seat.type('"lantern"')
     assert f"{wanted} clips" in seat.text

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from captioner.errors import CaptionerError
 from captioner.review.actions import Action, State
 from captioner.review.keymap import Keymap
 from captioner.review.tui.rows import Row
@@ -193,14 +191,13 @@ class Reading:
             if item is None:
                 return None
             row = row_of(item.line, item.number, id_ in self.desk.session.marked)
-            self._view = view_of(item, row, has_picture=self._has_picture(item.line.recording, id_))
+            self._view = view_of(item, row, has_picture=self._pictures.get(item.line.recording, False))
         return self._view
 
-    def _has_picture(self, recording: str, clip: str) -> bool:
-        if recording not in self._pictures:
-            with suppress(CaptionerError):
-                self._pictures[recording] = self.desk.piece(clip).recording.has_picture
-        return self._pictures.get(recording, False)
+    @staticmethod
+    def warm() -> None:
+        """Load what `piece` needs; from any thread."""
+        import captioner.review.pieces  # noqa: F401
 
     # -- doing -------------------------------------------------------------------------------------------------------
 
@@ -249,7 +246,12 @@ class Reading:
             return None
         fields = tuple((field.name, field.value) for field in clip.fields)
         card = Card(clip.id, clip.source, fields, tuple(finding.text for finding in clip.findings))
-        return self.desk.piece(clip.id), card
+        piece = self.desk.piece(clip.id)
+        seen = piece.recording.has_picture
+        if seen != self._pictures.get(piece.recording.name, False):
+            self._pictures[piece.recording.name] = seen
+            self._view = None
+        return piece, card
 
     def count(self, query: str) -> int:
         """Clips that a filter would show. Raises QueryError where it cannot be read."""

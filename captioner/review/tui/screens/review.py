@@ -44,7 +44,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         super().__init__(id="review")
         self.look = look
         self.read = Reading(desk, keys)
-        self.sound = Sounding(hearing, self.read.piece, self.paint_sound)
+        self.sound = Sounding(hearing, self.read.piece, self.paint_sound, self.read.warm)
         self.top = 0
         self.opened = False
         """On a narrow screen: whether the clip is shown and not the list."""

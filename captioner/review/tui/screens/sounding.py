@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from captioner.errors import CaptionerError
@@ -31,7 +33,11 @@ class Sounding:
     """Knows which clip is shown (`ticket`), what is known of its media, and whether the playhead moves."""
 
     def __init__(
-        self, hearing: Hearing, piece: Callable[[], tuple[Piece, Card] | None], painted: Callable[[], None]
+        self,
+        hearing: Hearing,
+        piece: Callable[[], tuple[Piece, Card] | None],
+        painted: Callable[[], None],
+        warm: Callable[[], None],
     ) -> None:
         self.hearing = hearing
         self.spectrogram = False
@@ -40,6 +46,9 @@ class Sounding:
         self._piece = piece
         self._painted = painted
         """What paints the sound again."""
+        self._warm = warm
+        """Loads what `piece` needs, which takes longer than a key may wait."""
+        self._is_warm = False
         self._ticket = 0
         self._key = ""
         self._shown = False
@@ -53,6 +62,17 @@ class Sounding:
         self._loop = asyncio.get_running_loop()
         self._context = copy_context()
         self.hearing.changed = self.changed_elsewhere
+        Thread(target=self._warm_up, name="warm", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        self._warm()
+        with suppress(RuntimeError):  # it was left meanwhile
+            self._loop.call_soon_threadsafe(self._warmed, context=self._context)
+
+    def _warmed(self) -> None:
+        self._is_warm = True
+        if self._later is None and not self._shown:
+            self._rested()
 
     def moved(self) -> None:
         """Another clip, or another cut of it, is under the cursor."""
@@ -67,6 +87,8 @@ class Sounding:
 
     def _rested(self) -> None:
         self._later = None
+        if not self._is_warm:
+            return
         self.ensure()
         self.changed()
 
