@@ -14,7 +14,7 @@ from captioner.trainers import trainers
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 TABLE = {"F": 20, "T": 18, "A": 13, "C": 13, "K": 9, "L": 4}
 """Rules of each letter, of those that are numbered for good: 77."""
-WARNINGS = {"F03", "F10", "F13", "F17", "F18", "F20", "T11", "T12", "T15", "T16", "T17", "A05", "A07", "C03", "C04",
+WARNINGS = {"F03", "F10", "F13", "F17", "F18", "F20", "T11", "T12", "T15", "T16", "T17", "A05", "C03", "C04",
             "C06", "C10", "C11", "K09", "L03"}  # fmt: skip
 NOTES = {"T18", "A13", "C13", "L04"}
 

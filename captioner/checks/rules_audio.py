@@ -48,6 +48,7 @@ def pictured(view: View) -> Iterator[tuple[ClipView, Window | None]]:
 
 @rule(
     "A01", ERROR, "a clip has no sound",
+    cost="the clip is dropped or teaches picture alone; cached beside clips with sound, silence is learnt as its voice",
     advice="give it its sound again, or take it out; say in its caption that nobody speaks where that is meant",
 )  # fmt: skip
 def silent_film(view: View) -> Iterator[Finding]:
@@ -70,7 +71,13 @@ def silent_film(view: View) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("A03", ERROR, "the sound ends before the picture", advice="cut the clip where its sound ends, or write it again")
+@rule(
+    "A03",
+    ERROR,
+    "the sound ends before the picture",
+    cost="silence is learnt behind the voice, or the sound is stretched",
+    advice="cut the clip where its sound ends, or write it again",
+)
 def short_sound(view: View) -> Iterator[Finding]:
     for clip, window in pictured(view):
         facts = clip.facts
@@ -98,6 +105,7 @@ def short_sound(view: View) -> Iterator[Finding]:
 
 @rule(
     "A04", ERROR, "sound and picture do not begin together",
+    cost="the offset is thrown away: lips come too early or too late",
     advice="write it again with both at 0 (captioner build does)",
 )  # fmt: skip
 def moved(view: View) -> Iterator[Finding]:
@@ -120,6 +128,7 @@ def moved(view: View) -> Iterator[Finding]:
 
 @rule(
     "A05", WARNING, "a clip has several audio streams",
+    cost="the trainer may hear a commentary or music in place of the voice",
     advice="write it again with the stream that holds the voice alone",
 )  # fmt: skip
 def several(view: View) -> Iterator[Finding]:
@@ -134,7 +143,14 @@ def several(view: View) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("A06", ERROR, "the speech in the caption is not in the sound", needs="listen")
+@rule(
+    "A06",
+    ERROR,
+    "the speech in the caption is not in the sound",
+    cost="words are read that nobody is heard to say, or that are distorted",
+    advice="listen to it; write what is heard, or record it again",
+    needs="listen",
+)
 def unheard(view: View) -> Iterator[Finding]:
     for clip in view.playable:
         media = clip.media
@@ -169,7 +185,8 @@ def _cut(clip: ClipView) -> Iterator[Finding]:
 
 
 @rule(
-    "A07", ERROR, "a column of sound files is cut at 25 frames a second", trainers=("ltx",),
+    "A07", WARNING, "a column of sound files is cut at 25 frames a second",
+    cost="sound is lost at the end, or there is more of it than picture", trainers=("ltx",),
     advice="leave the audio column out, so that each clip's own sound is taken, or give clips of 25 frames a second",
 )  # fmt: skip
 def column(view: View) -> Iterator[Finding]:
@@ -192,6 +209,7 @@ def column(view: View) -> Iterator[Finding]:
             said = f", with {quoted(gone)}" if gone else ""
             yield column.finding(
                 clip.name, f"{length:.2f} s of sound go with {shown:.2f} s of picture",
+                severity=ERROR if gone else None,
                 cost=f"the last {shown - length:.2f} s of it{said} are not heard" if length < shown
                 else f"{length - shown:.2f} s of sound have no picture: every later word is learnt at another place",
             )  # fmt: skip

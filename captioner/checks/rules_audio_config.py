@@ -25,7 +25,15 @@ def voiced(clips: Sequence[ClipView]) -> int:
     return sum(1 for clip in clips if clip.facts.heard)
 
 
-@rule("A08", ERROR, "the dataset has no usable audio block", trainers=("simpletuner",), needs="config")
+@rule(
+    "A08",
+    ERROR,
+    "the dataset has no usable audio block",
+    cost="only the picture is trained: the voice stays the base model's",
+    advice="give it an audio block: audio: {channels: 2, auto_split: true}",
+    trainers=("simpletuner",),
+    needs="config",
+)
 def audio_block(view: View) -> Iterator[Finding]:
     assert view.config is not None
     for block in view.config.blocks:
@@ -95,6 +103,7 @@ def mode(view: View) -> Iterator[Finding]:
 @rule(
     "A10", ERROR, "a sound file has another name than the one that is looked for", trainers=("musubi",), needs="config",
     cost="it is reported missing, and the clip trains its picture alone",
+    advice="name it as the trainer looks for it: <stem>_00000-<frames>.wav",
 )  # fmt: skip
 def external(view: View) -> Iterator[Finding]:
     assert view.config is not None
@@ -116,7 +125,15 @@ def external(view: View) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-@rule("A11", ERROR, "ai-toolkit is not told to use sound", trainers=("ai-toolkit",), needs="config")
+@rule(
+    "A11",
+    ERROR,
+    "ai-toolkit is not told to use sound",
+    cost="only the picture is trained: the voice stays the base model's; silent clips in a batch are learnt as silence",
+    advice="do_audio: true in every dataset block",
+    trainers=("ai-toolkit",),
+    needs="config",
+)
 def do_audio(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
@@ -141,7 +158,14 @@ def do_audio(view: View) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("A12", ERROR, "ID-LoRA has no sound, or no fitting reference", trainers=("id-lora",))
+@rule(
+    "A12",
+    ERROR,
+    "ID-LoRA has no sound, or no fitting reference",
+    cost="no voice is learnt, or it is learnt from itself: it will not carry over to another sentence",
+    advice="give --with-audio, and a reference column with another clip of the same speaker of about 5 s",
+    trainers=("id-lora",),
+)
 def reference(view: View) -> Iterator[Finding]:
     config = view.config
     if config is not None and config.commands:

@@ -16,7 +16,14 @@ MOST_DROPOUT = 0.3
 """Share of steps without a caption: 0.05 to 0.1 is usual."""
 
 
-@rule("P01", WARNING, "a field is unknown", needs="config")
+@rule(
+    "P01",
+    WARNING,
+    "a field is unknown",
+    cost="it does nothing, whatever was meant by it",
+    advice="correct its name, or take it out",
+    needs="config",
+)
 def unknown(view: View) -> Iterator[Finding]:
     assert view.config is not None
     for fault in view.config.faults:
@@ -27,7 +34,14 @@ def unknown(view: View) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("P02", ERROR, "a field has a value that its trainer refuses or cannot use", needs="config")
+@rule(
+    "P02",
+    ERROR,
+    "a field has a value that its trainer refuses or cannot use",
+    cost="the run stops, or trains otherwise than it is written",
+    advice="give a value that it takes",
+    needs="config",
+)
 def refused(view: View) -> Iterator[Finding]:
     assert view.config is not None
     for fault in view.config.faults:
@@ -35,7 +49,14 @@ def refused(view: View) -> Iterator[Finding]:
             yield refused.finding(fault.file, fault.told, cost=fault.cost, fix=fault.fix, line=fault.line)
 
 
-@rule("P03", ERROR, "the trainer is told another trigger than the captions have", needs="config")
+@rule(
+    "P03",
+    ERROR,
+    "the trainer is told another trigger than the captions have",
+    cost="prompts call one word and the clips another: the voice does not come",
+    advice="tell the trainer the word that the captions have",
+    needs="config",
+)
 def trigger(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
@@ -59,7 +80,14 @@ def trigger(view: View) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@rule("P04", ERROR, "captions have another ending than the one that is read", needs="config")
+@rule(
+    "P04",
+    ERROR,
+    "captions have another ending than the one that is read",
+    cost="the captions are not found: clips train without words, or the run stops",
+    advice="set the ending that the captions have: txt",
+    needs="config",
+)
 def ending(view: View) -> Iterator[Finding]:
     assert view.config is not None
     for block in view.config.blocks:
@@ -80,7 +108,14 @@ def ending(view: View) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("P05", WARNING, "captions are left out often", needs="config")
+@rule(
+    "P05",
+    WARNING,
+    "captions are left out often",
+    cost="the words that are heard are often not read",
+    advice="lower the share, 0.05 at most",
+    needs="config",
+)
 def dropout(view: View) -> Iterator[Finding]:
     assert view.config is not None
     given = view.config.dropout
@@ -93,7 +128,14 @@ def dropout(view: View) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@rule("P07", ERROR, "the config points at other clips than these", needs="config")
+@rule(
+    "P07",
+    ERROR,
+    "the config points at other clips than these",
+    cost="other clips are trained than were checked",
+    advice="point the config at the folder that you check",
+    needs="config",
+)
 def elsewhere(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
@@ -130,7 +172,15 @@ def _latents(view: View) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-@rule("P08", ERROR, "the job trains no sound", needs="config", trainers=("ltx", "id-lora", "ai-toolkit"))
+@rule(
+    "P08",
+    ERROR,
+    "the job trains no sound",
+    cost="the voice stays the base model's",
+    advice="turn sound on",
+    needs="config",
+    trainers=("ltx", "id-lora", "ai-toolkit"),
+)
 def deaf(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None

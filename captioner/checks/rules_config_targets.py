@@ -45,7 +45,14 @@ def reached(trainer: str, targets: Sequence[str], ignored: Sequence[str] = ()) -
     return frozenset(MODULES[name] for name in hit)
 
 
-@rule("P06", ERROR, "the LoRA is put on modules that make no sound", needs="config")
+@rule(
+    "P06",
+    ERROR,
+    "the LoRA is put on modules that make no sound",
+    cost="the voice cannot be learnt: nothing that makes sound is changed",
+    advice="name modules without attn1. before them: to_k, to_q, to_v, to_out.0",
+    needs="config",
+)
 def targets(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None

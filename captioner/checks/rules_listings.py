@@ -23,7 +23,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @rule(
-    "F09", ERROR, "a path in the metadata holds ..", trainers=OWN,
+    "F09", ERROR, "a path in the metadata goes upwards", trainers=OWN,
     cost="its latents, its sound and its text are all written to one file: it trains on whatever came last",
     advice="put the metadata file above all clips, and write paths downwards from it",
 )  # fmt: skip

@@ -46,6 +46,8 @@ def floored_away(view: View, clip: ClipView, window: Window) -> bool:
 
 @rule(
     "T01", ERROR, "a clip has a number of frames that its trainer cannot take whole",
+    cost="frames at its end are lost, with the words that are said there; musubi shows the last picture "
+    "several times instead",
     advice="cut it to 8k+1 frames at the trainer's rate (captioner build --for TRAINER, or captioner export)",
 )  # fmt: skip
 def rounded(view: View) -> Iterator[Finding]:
@@ -109,7 +111,9 @@ def short(view: View) -> Iterator[Finding]:
 
 
 @rule(
-    "T03", ERROR, "a clip is longer than what is trained of it", trainers=("ltx", "simpletuner", "id-lora", "musubi"),
+    "T03", ERROR, "a clip is longer than what is trained of it",
+    cost="the caption says words that are never heard: the voice learns to stay silent where text goes "
+    "on", trainers=("ltx", "simpletuner", "id-lora", "musubi"),
     advice="cut it into clips of the length that is trained, or give a longer bucket (num_frames, max_frames)",
 )  # fmt: skip
 def long(view: View) -> Iterator[Finding]:
@@ -131,7 +135,8 @@ def _drawn(view: View, clip: ClipView, window: Window) -> bool:
 
 
 @rule(
-    "T11", WARNING, "ai-toolkit's floating point drops frames that would fit", trainers=("ai-toolkit",),
+    "T11", WARNING, "ai-toolkit's floating point drops frames that would fit",
+    cost="eight frames and a third of a second of sound that would fit are cut off", trainers=("ai-toolkit",),
     advice="cut the clip one frame longer, or to another count: 49, 65, 73, 81, 89, 97, 105, 121 are safe at 25",
 )  # fmt: skip
 def floating(view: View) -> Iterator[Finding]:

@@ -21,7 +21,13 @@ MOST_GROWTH = 1.05
 """Times by which a picture may be enlarged before it is said: rounding a side up to 32 stays below."""
 
 
-@rule("T13", ERROR, "a clip's frames are not what its file says", advice="write it again at a constant rate")
+@rule(
+    "T13",
+    ERROR,
+    "a clip's frames are not what its file says",
+    cost="sound and picture drift apart; where frames are missing LTX stops and ai-toolkit shows the last one again",
+    advice="write it again at a constant rate",
+)
 def uneven(view: View) -> Iterator[Finding]:
     for clip, _ in filmed(view):
         media = clip.media
@@ -48,6 +54,7 @@ _TURNED_BY = frozenset({"ai-toolkit"})
 
 @rule(
     "T14", ERROR, "a clip is to be turned, and its trainer does not turn it",
+    cost="it is trained lying on its side",
     advice="write it again upright, without a rotation flag",
 )  # fmt: skip
 def sideways(view: View) -> Iterator[Finding]:
@@ -70,7 +77,9 @@ def buckets_of(options: Any) -> tuple[Bucket, ...]:
 
 
 @rule(
-    "T15", WARNING, "the bucket nearest in shape holds fewer frames", trainers=("ltx", "id-lora"),
+    "T15", WARNING, "the bucket nearest in shape holds fewer frames",
+    cost="clips of that shape train on a fraction of their frames, and their words behind it are never "
+    "heard", trainers=("ltx", "id-lora"),
     advice="give every size the same frame counts, or one size alone; train several buckets with batch_size: 1",
 )  # fmt: skip
 def shorter_bucket(view: View) -> Iterator[Finding]:
@@ -117,6 +126,7 @@ def mixed_rates(view: View) -> Iterator[Finding]:
 
 @rule(
     "T17", WARNING, "a clip's picture is cropped or enlarged",
+    cost="heads are cut off, or the picture is soft",
     advice="choose a bucket of the clips' shape and size, or crop them yourself with the face in view",
 )  # fmt: skip
 def cropped(view: View) -> Iterator[Finding]:

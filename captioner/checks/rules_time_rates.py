@@ -50,7 +50,9 @@ def whole(clip: ClipView, options: musubi.Options) -> Window:
 
 
 @rule(
-    "T04", ERROR, "the sound of a long clip is squeezed into its beginning", trainers=("musubi",),
+    "T04", ERROR, "the sound of a long clip is squeezed into its beginning",
+    cost="the whole sound is squeezed into the first pictures: the voice plays fast, its pitch kept, and lips "
+    "do not fit", trainers=("musubi",),
     advice='set frame_extraction = "full" with a max_frames that holds the longest clip, or cut the clips',
 )  # fmt: skip
 def squeezed(view: View) -> Iterator[Finding]:
@@ -91,7 +93,8 @@ def _partial(clip: ClipView, options: musubi.Options) -> bool:
 
 
 @rule(
-    "T06", ERROR, "target_frames or a rate is missing or of the wrong kind", trainers=("musubi",), needs="config",
+    "T06", ERROR, "target_frames or a rate is missing or of the wrong kind",
+    cost="clips train as single pictures, or the run stops", trainers=("musubi",), needs="config",
     advice="target_frames = [121], target_fps = 25.0, source_fps = 25.0",
 )  # fmt: skip
 def targets(view: View) -> Iterator[Finding]:
@@ -117,7 +120,8 @@ MUSUBI_COUNTS = frozenset({"target_frames", "target_fps", "source_fps"})
 
 
 @rule(
-    "T07", ERROR, "a clip's frame rate is not the trainer's", trainers=("musubi", "simpletuner", "ai-toolkit"),
+    "T07", ERROR, "a clip's frame rate is not the trainer's",
+    cost="sound and lips drift apart, or the voice is squeezed", trainers=("musubi", "simpletuner", "ai-toolkit"),
     advice="set the trainer's rate to the clips' own, or make the clips at its rate",
 )  # fmt: skip
 def other_rate(view: View) -> Iterator[Finding]:
@@ -170,7 +174,8 @@ def musubi_source(clip: ClipView, options: musubi.Options) -> Any:
 
 
 @rule(
-    "T08", ERROR, "a clip is slower than target_fps", trainers=("musubi",),
+    "T08", ERROR, "a clip is slower than target_fps",
+    cost="the picture plays too fast beside its sound, or the clip is left out without a word", trainers=("musubi",),
     advice="set target_fps to the clip's own rate: frames are never doubled",
 )  # fmt: skip
 def too_slow(view: View) -> Iterator[Finding]:
@@ -188,7 +193,9 @@ def too_slow(view: View) -> Iterator[Finding]:
 
 
 @rule(
-    "T09", ERROR, "a clip is stretched to a fixed number of frames", trainers=("ai-toolkit",),
+    "T09", ERROR, "a clip is stretched to a fixed number of frames",
+    cost="the voice plays at another tempo and, unless audio_preserve_pitch is on, at another "
+    "pitch", trainers=("ai-toolkit",),
     advice="auto_frame_count: true (and trim_auto_frame_count_tail left on): clips keep their time",
 )  # fmt: skip
 def fixed_count(view: View) -> Iterator[Finding]:
