@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 
 from captioner.backends import Backend
 from captioner.errors import CaptionerError, RecordingError, UsageError
-from captioner.models.protocols import Listening, SpeakerHint
 from captioner.settings import Settings
 from captioner.store import Store, key_of
 from captioner.summary import Failure
@@ -159,10 +158,13 @@ class Stages:
         self._batches("vad", jobs, lambda model, batch, step: model.listen(self._waves(batch), step))
 
     def diarizer(self, jobs: Sequence[Job]) -> None:
+        from captioner.models.protocols import SpeakerHint
+
         hint = SpeakerHint(*self.settings.speaker_bounds)
         self._batches("diarizer", jobs, lambda model, batch, step: model.diarize(self._waves(batch), hint, step))
 
     def asr(self, jobs: Sequence[Job]) -> None:
+        from captioner.models.protocols import Listening  # brings NumPy, which reading keys does without
         from captioner.speech.regions import speech_regions
 
         def listen(model: Any, batch: Sequence[Job], step: Callable[[float], None]) -> list[Transcript]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -243,3 +245,12 @@ def test_a_way_to_hear_is_found_without_waiting(tmp_path: Path) -> None:
     assert make_hearing(tmp_path, "none").status.kind == "silent"
     with pytest.raises(UsageError):
         make_hearing(tmp_path, "loud")
+
+
+def test_hearing_and_pieces_load_nothing_heavy_into_the_screens_process() -> None:
+    modules = "hearing media drawing pieces sheetfile decide plain audio.local audio.choose".split()  # noqa: SIM905
+    names = ", ".join(f"captioner.review.{module}" for module in modules)
+    heavy = "numpy av textual miniaudio http.server onnxruntime".split()  # noqa: SIM905
+    program = f"import sys, {names}; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from captioner.review.audio.base import Player, Status, about, held
-from captioner.review.audio.browser import Browser
 from captioner.review.audio.choose import Choice, Place, choose, forward, player_of
 from captioner.review.audio.silent import Silent
 from captioner.review.media import Media
 from captioner.review.source import Card, ClipSound, Film, Piece, Trouble
+
+if TYPE_CHECKING:
+    from captioner.review.audio.browser import Browser  # its server is loaded when a tab is wanted
 
 STEP = 0.1
 
@@ -68,8 +70,8 @@ class Hearing:
         it is to play by itself. The same with other words plays on."""
         with self._lock:
             if self._piece is not None and self._piece.key == piece.key:
-                if card != self._card and isinstance(self._player, Browser) and self._sound is not None:
-                    self._player.describe(card)
+                if card != self._card and self._tab is not None and self._sound is not None:
+                    self._tab.describe(card)
                 self._piece, self._card = piece, card
                 return
             self._ticket += 1
@@ -78,7 +80,7 @@ class Hearing:
             self._sound = None
             if self._autoplay:
                 self.play()
-            elif isinstance(self._player, Browser) and self._player.watched:
+            elif self._tab is not None and self._tab.watched:
                 self._ask()
 
     def clear(self) -> None:
@@ -109,7 +111,7 @@ class Hearing:
         self._sound = sound
         self._player.load(sound, self._card)
         piece, ticket = self._piece, self._ticket
-        if isinstance(self._player, Browser) and piece is not None and piece.recording.has_picture:
+        if self._tab is not None and piece is not None and piece.recording.has_picture:
             self.media.film(piece, lambda answer: self._filmed(ticket, answer))
         if self._then is not None:
             self._player.play(*self._then)
@@ -117,8 +119,8 @@ class Hearing:
 
     def _filmed(self, ticket: int, answer: Any) -> None:
         with self._lock:
-            if ticket == self._ticket and isinstance(answer, Film) and isinstance(self._player, Browser):
-                self._player.film(answer.path)
+            if ticket == self._ticket and isinstance(answer, Film) and self._tab is not None:
+                self._tab.film(answer.path)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
@@ -214,10 +216,15 @@ class Hearing:
     def status(self) -> Status:
         return self._player.status()
 
+    @property
+    def _tab(self) -> Browser | None:
+        """The player, where it is a browser tab."""
+        return cast("Browser", self._player) if self._player.kind == "browser" else None
+
     def _tell(self) -> None:
         with self._lock:
-            tab = self._player
-            if isinstance(tab, Browser):
+            tab = self._tab
+            if tab is not None:
                 left, self._watched = self._watched and not tab.watched, tab.watched
                 if left and self._before is not None:
                     self._back()
@@ -243,15 +250,17 @@ class Hearing:
 
     def open_tab(self, environ: Any = None) -> Status:
         """Sound and picture in a browser tab; where it is closed again, sound comes from where it came before."""
-        if not isinstance(self._player, Browser):
+        if self._tab is None:
+            from captioner.review.audio.browser import Browser
+
             self._watched = False
             self._before = self.use(Browser(forward(os.environ if environ is None else environ)))
         return self.status
 
     def _back(self) -> None:
-        tab, before = self._player, self._before
+        tab, before = self._tab, self._before
         self._before = None
-        if before is not None:
+        if before is not None and tab is not None:
             self.use(before)
             threading.Thread(target=tab.close, daemon=True).start()  # it is the tab's own thread that tells us
 
