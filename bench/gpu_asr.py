@@ -92,20 +92,28 @@ def plain_model(given: Given) -> Any:
     return WhisperModel(given.model, device=given.device.split(":")[0], compute_type=kind, local_files_only=True)
 
 
-def _plain_options(model: Any, given: Given, tokens: int) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"language": "en", "beam_size": given.beam, "word_timestamps": True, "temperature": 0.0,
-                              "condition_on_previous_text": False, "without_timestamps": True}  # fmt: skip
+def _plain_options(model: Any, given: Given, tokens: int, *, serial: bool = False) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "language": "en", "beam_size": given.beam, "word_timestamps": True, "temperature": 0.0,
+        "condition_on_previous_text": False, "without_timestamps": True,
+    }  # fmt: skip
     if given.forced:
         end = model.hf_tokenizer.token_to_id("<|endoftext|>")
-        wanted |= {"suppress_tokens": [-1, end], "max_new_tokens": tokens, "compression_ratio_threshold": None,
-                   "log_prob_threshold": None, "no_speech_threshold": None}  # fmt: skip
+        # A made model says time marks, which send the serial loop back over its window.
+        first = model.hf_tokenizer.token_to_id("<|notimestamps|>") + 1
+        marks = range(first, model.hf_tokenizer.get_vocab_size()) if serial else ()
+        # CTranslate2 gives half of the prompt and the new tokens together.
+        wanted |= {
+            "suppress_tokens": [-1, end, *marks], "max_new_tokens": 2 * tokens - 4,
+            "compression_ratio_threshold": None, "log_prob_threshold": None, "no_speech_threshold": None,
+        }  # fmt: skip
     return wanted
 
 
 def run_plain_clips(given: Given, items: list[Any], tokens: int) -> dict[str, Any]:
     """faster-whisper alone, one call a clip."""
     model = plain_model(given)
-    options = _plain_options(model, given, tokens)
+    options = _plain_options(model, given, tokens, serial=True)
 
     def hear(item: Any) -> int:
         sound = item.audio.read(0.0, item.audio.duration)

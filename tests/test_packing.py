@@ -161,3 +161,15 @@ def test_rounds_keep_order_and_what_a_language_is_detected_from(
     assert not units or all(piece in rounds[0] for piece in units[0])
     for held in rounds:
         assert len(held) <= max(1, len(units[0])) or sum(map(packing.piece_context, held)) <= frames
+
+
+def test_units_are_ordered_by_context_and_what_a_language_is_detected_from_comes_first() -> None:
+    def piece(recording: int, length: float) -> Piece:
+        return Piece(recording, Span.at(0.0, length), (Span.at(0.0, length),))
+
+    known = [[piece(0, 20.0)], [piece(0, 3.0)]]
+    unknown = [[piece(1, 9.0), piece(1, 8.0)], [piece(1, 4.5)], [piece(1, 12.0)]]
+    found = packing.ordered([known, unknown, []], [False, True, True])
+    assert found[0] == unknown[0]
+    assert [packing.piece_context(unit[0]) for unit in found[1:]] == [800, 900, 1600, 2400]
+    assert sorted(map(id, found)) == sorted(map(id, (*known, *unknown)))

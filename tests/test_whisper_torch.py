@@ -25,15 +25,7 @@ from tests.hearing import RATE, Floats, Heard, recording
 models = pytest.mark.models
 
 
-# --- the cheapest path, without torch ---------------------------------------------------------------------------------
-
-
-def skewed(cost: Floats) -> Floats:
-    rows, tokens, frames = cost.shape
-    out = np.zeros((tokens + frames - 1, rows, tokens), np.float32)
-    for token in range(tokens):
-        out[token : token + frames, :, token] = cost[:, token].T
-    return out
+# --- the cheapest path -----------------------------------------------------------------------------------------------
 
 
 def cheapest(cost: Floats) -> float:
@@ -63,13 +55,14 @@ def price(cost: Floats, reached: Any) -> float:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 9), st.integers(1, 12))
 def test_the_path_of_every_row_is_the_cheapest(seed: int, rows: int, tokens: int, frames: int) -> None:
+    torch = pytest.importorskip("torch")
     chance = np.random.default_rng(seed)
     cost = chance.normal(size=(rows, tokens, frames)).astype(np.float32)
     counts = chance.integers(1, tokens + 1, rows).tolist()
     lengths = chance.integers(1, frames + 1, rows).tolist()
-    for row, reached in enumerate(whispertimes.paths(skewed(cost), counts, lengths)):
-        own = cost[row, : counts[row], : lengths[row]]
-        assert len(reached) == counts[row]
+    found = whispertimes.paths(torch.from_numpy(cost), torch.tensor(counts), torch.tensor(lengths))
+    for row, reached in enumerate(found.numpy()):
+        own, reached = cost[row, : counts[row], : lengths[row]], reached[: counts[row]]
         assert reached[0] == 0
         assert (np.diff(reached) >= 0).all()
         assert price(own, reached) == pytest.approx(cheapest(own), abs=1e-4)

@@ -85,6 +85,7 @@ class CT2(Engine):
         return [{token[2:-2]: float(probability) for token, probability in piece} for piece in found]
 
     def generate(self, states: Sequence[State], request: Request) -> list[Any]:
+        most = max(request.rooms)
         with memory_watched(f"decoding {len(states)} pieces"):
             return list(
                 self._model.model.generate(
@@ -92,7 +93,8 @@ class CT2(Engine):
                     [list(request.prompt)] * len(states),
                     beam_size=request.beam_size,
                     num_hypotheses=request.beam_size,
-                    max_length=len(request.prompt) + max(request.rooms),
+                    # CTranslate2 takes the least of half of this and what the prompt leaves of it.
+                    max_length=max(2 * most, most + len(request.prompt)),
                     return_scores=True,
                     return_no_speech_prob=True,
                     suppress_blank=True,

@@ -48,7 +48,8 @@ class Request:
 
     prompt: tuple[int, ...]
     rooms: tuple[int, ...]
-    """Most tokens of each piece, the prompt not among them; one place is left for the end mark of aligning."""
+    """Most tokens of each piece, the prompt not among them: half of what the decoder has places for, as in Whisper
+    itself, and one place is left for the end mark of aligning."""
     beam_size: int
     suppressed: tuple[int, ...]
     end: int
@@ -143,8 +144,9 @@ class Engine:
             math.ceil(length * FRAME) * TOKENS_A_SECOND if forced is None else max(1, round(length * FRAME * forced))
             for length in lengths
         ]
+        most = min(MAX_LENGTH // 2, MAX_LENGTH - 1 - len(prompt))
         return Request(
-            tuple(prompt), tuple(min(MAX_LENGTH - 1 - len(prompt), room) for room in rooms), self._manner.beam_size,
+            tuple(prompt), tuple(min(most, room) for room in rooms), self._manner.beam_size,
             tuple(suppressed), tokenizer.eot, tokenizer.sot, tokenizer.no_speech or tokenizer.no_timestamps - 1,
             tokenizer.encode(" ")[0], no_repeat,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from captioner.models.asr.engine import Manner
 from captioner.models.asr.transcribing import ON_CPU, Amounts, Whisper, check_language
 from captioner.models.protocols import Transcriber
 
-VERSION = "faster-whisper-1.2 contexts 5"
+VERSION = "faster-whisper-1.2 contexts 6"
 
 ON_GPU = Amounts(pieces=192, frames=192_000, held=192_000, lanes=3)
 """64 full windows at a time, in three lanes: their decoders' small steps leave most of a GPU to the next encoder."""

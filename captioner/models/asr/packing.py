@@ -211,3 +211,13 @@ def units(own: Sequence[Piece], detecting: float) -> list[Sequence[Piece]]:
         heard += own[first].spoken
         first += 1
     return ([own[:first]] if first else []) + [[piece] for piece in own[first:]]
+
+
+def ordered(recordings: Sequence[Sequence[Sequence[Piece]]], detected: Sequence[bool]) -> list[Sequence[Piece]]:
+    """All recordings' units: first those that a language is detected from, then the others, pieces of one context
+    together whoever's they are, so that few batches are small."""
+    first = [units[0] for units, detects in zip(recordings, detected, strict=True) if detects and units]
+    rest = [
+        unit for units, detects in zip(recordings, detected, strict=True) for unit in (units[1:] if detects else units)
+    ]
+    return first + sorted(rest, key=lambda unit: sum(map(piece_context, unit)))

@@ -90,8 +90,8 @@ class Torched(Engine):
         halves = [max(1, frame // 2) for frame in frames]
         marks = (request.prompt[-1], request.end)
         with self._alone_with(f"aligning {len(states)} pieces"):
-            skewed, sure = whispertimes.attended(self._net, *_together(states), start, marks, tokens, halves)
-        return whispertimes.aligned(skewed, sure, tokens, halves)
+            reached, sure = whispertimes.attended(self._net, *_together(states), start, marks, tokens, halves)
+        return whispertimes.aligned(reached, sure, tokens)
 
     def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
         """One piece in a full window of its own, where no five tokens may come twice, and without hot words: they are

@@ -7,7 +7,7 @@ what batching leaves out of Whisper's own loop is put back by `guards`: a piece 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -96,6 +96,7 @@ class Whisper:
         self._amounts = amounts
         self._room = Room(amounts.frames)
         self._second = again
+        self._pool: ThreadPoolExecutor | None = None
 
     def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
         courses = [self._course(index, item) for index, item in enumerate(batch)]
@@ -110,15 +111,19 @@ class Whisper:
             for held in rounds:
                 self._round(courses, held, step)
             return
-        with ThreadPoolExecutor(self._amounts.lanes, thread_name_prefix="captioner-asr") as pool:
-            try:
-                for future in [pool.submit(self._round, courses, held, step) for held in rounds]:
-                    future.result()
-            except BaseException:
-                for course in courses:
-                    course.decided.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        if self._pool is None:  # kept: libraries keep what they know of a size by thread
+            self._pool = ThreadPoolExecutor(self._amounts.lanes, thread_name_prefix="captioner-asr")
+        futures = [self._pool.submit(self._round, courses, held, step) for held in rounds]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            for course in courses:
+                course.decided.set()
+            wait(futures)
+            raise
 
     def _course(self, index: int, item: Listening) -> Course:
         language = item.language or self._asked.language

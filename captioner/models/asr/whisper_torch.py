@@ -15,7 +15,7 @@ from captioner.models.asr.engine import Manner
 from captioner.models.asr.transcribing import ON_CPU, Amounts, Whisper, check_language
 from captioner.models.protocols import Transcriber
 
-VERSION = "whisper-torch 1 contexts 5"
+VERSION = "whisper-torch 1 contexts 6"
 
 GPU_COMMAND = "pip install 'captioner[gpu]'"
 LANES = 3
@@ -90,7 +90,7 @@ def _on_gpu(net: Any) -> Amounts:
     # Bytes a frame: what the decoder keeps of the sound, and what the encoder has in hand at once.
     each = 2 * net.width * (net.decoder_layers + 8)
     frames = int(min(MOST, max(3000, SHARE * free / each)))
-    return Amounts(pieces=PIECES, frames=frames, held=frames, lanes=LANES)
+    return Amounts(pieces=PIECES, frames=frames, held=max(3000, frames // 2), lanes=LANES)
 
 
 def torch_device(asked: str) -> Any:

@@ -19,7 +19,7 @@ STRETCH = 64
 """Places by which the caches of past tokens grow."""
 LOOK = 8
 """Steps between two looks at whether all pieces are done."""
-ROWS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
+ROWS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
 """Batches are filled up to one of these sizes, and places to a multiple of `PLACES`: recording a step takes as long as
 thirty steps, so few sizes must do."""
 PLACES = 256

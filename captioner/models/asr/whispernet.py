@@ -22,6 +22,8 @@ class Net:
         self.encoder_layers, self.decoder_layers = weights.encoder_layers, weights.decoder_layers
         self.alignment_heads = weights.alignment_heads
         self.device, self.kind = device, kind
+        if device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)  # plans anew for every size and thread, as its convolutions
         self._own = {
             name: tensor.to(device, kind)
             for name, tensor in weights.tensors.items()
@@ -58,6 +60,15 @@ class Net:
         rows, _, places, _ = x.shape
         return x.transpose(1, 2).reshape(rows, places, self.width)
 
+    def _convolved(self, x: Any, name: str, step: int) -> Any:
+        """(rows, places, bands) -> (rows, places / step, width). As a product of matrices: cuDNN plans a convolution
+        anew for every size, and for every thread, which takes longer than the encoder."""
+        import torch.nn.functional as f
+
+        weight = self._own[f"{name}/weight"]  # (width, bands, 3)
+        near = f.pad(x, (0, 0, 1, 1)).unfold(1, weight.shape[2], step)  # (rows, places, bands, 3)
+        return f.linear(near.flatten(2), weight.flatten(1), self._own[f"{name}/bias"])
+
     # -- encoder -----------------------------------------------------------------------------------------------------
 
     def encode(self, mel: Any) -> Any:
@@ -65,9 +76,8 @@ class Net:
         import torch.nn.functional as f
 
         own = self._own
-        x = f.gelu(f.conv1d(mel.to(self.kind), own["encoder/conv1/weight"], own["encoder/conv1/bias"], padding=1))
-        x = f.gelu(f.conv1d(x, own["encoder/conv2/weight"], own["encoder/conv2/bias"], stride=2, padding=1))
-        x = x.transpose(1, 2)
+        x = f.gelu(self._convolved(mel.to(self.kind).transpose(1, 2), "encoder/conv1", 1))
+        x = f.gelu(self._convolved(x, "encoder/conv2", 2))
         x = x + own["encoder/position_encodings/encodings"][: x.shape[1]]
         for layer in range(self.encoder_layers):
             name = f"encoder/layer_{layer}"

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from captioner.models.asr.engine import Aligned
 from captioner.models.asr.packing import FRAME
 from captioner.models.asr.whispernet import Net
@@ -24,7 +21,8 @@ def attended(
     net: Net, states: Any, own: Any, start: Sequence[int], marks: tuple[int, int], tokens: Sequence[Sequence[int]],
     frames: Sequence[int],
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Costs of saying a token at a frame, skewed for `paths`, and each token's probability; both on the CPU.
+    """The alignment frame at which each token, the end mark among them, begins, and each token's probability: (rows,
+    tokens), both on the CPU.
 
     `own`: places of each row of `states` that count, None for all. `marks`: no time marks, and the end. `frames`:
     alignment frames (20 ms) of each piece that are sound.
@@ -67,7 +65,7 @@ def attended(
         sure = (scores.gather(2, spoken) - scores.logsumexp(-1, keepdim=True)).exp()[..., 0]
         total = sum(part.sum(1) for part in parts)
         cost = -(total / len(net.alignment_heads))[:, first : first + most + 1]
-        return _skewed(cost).cpu(), sure.cpu()
+        return paths(cost, counts + 1, length).cpu(), sure.cpu()
 
 
 def _smoothed(attention: Any, counts: Any, length: Any) -> Any:
@@ -103,57 +101,41 @@ def _median(seven: list[Any]) -> Any:
     return p[3]
 
 
-def _skewed(cost: Any) -> Any:
-    """(rows, tokens, frames) -> (tokens + frames - 1, rows, tokens): what a step along the path's diagonals needs."""
+def paths(cost: Any, counts: Any, lengths: Any) -> Any:
+    """The frame at which each token is first reached, on the cheapest path that skips no token and no frame.
+
+    `cost`: (rows, tokens, frames), of which a row uses its first `counts` tokens and `lengths` frames; all on one
+    device, and so is the answer, (rows, tokens). A row of the table at a time: within it, the cheapest way in before
+    each frame is a running minimum, so that a few large steps do for all pieces together.
+    """
     import torch
 
-    rows, tokens, frames = cost.shape
-    wide = torch.nn.functional.pad(cost.float(), (0, tokens)).contiguous()
-    line = frames + tokens
-    skew = wide.as_strided((rows, tokens, line - 1), (tokens * line, line - 1, 1))
-    return skew.permute(2, 0, 1).contiguous()
+    rows, tokens, _ = cost.shape
+    price = cost.double()
+    before = price[:, 0].cumsum(1)
+    entered, slanted = [torch.zeros_like(before, dtype=torch.long)], [torch.zeros_like(before, dtype=torch.bool)]
+    wall = torch.full((rows, 1), torch.inf, dtype=torch.float64, device=cost.device)
+    for token in range(1, tokens):
+        sums = price[:, token].cumsum(1)
+        shifted = torch.cat([wall, before[:, :-1]], 1)
+        ways = (torch.minimum(shifted, before) - (sums - price[:, token])).cummin(1)
+        entered.append(ways.indices)
+        slanted.append(shifted < before)
+        before = sums + ways.values
+    reached = torch.zeros((rows, tokens), dtype=torch.long, device=cost.device)
+    at = (lengths - 1)[:, None]
+    for token in range(tokens - 1, -1, -1):
+        mine = (counts > token)[:, None]
+        first = entered[token].gather(1, at)
+        reached[:, token : token + 1] = torch.where(mine, first, 0)
+        at = torch.where(mine, first - slanted[token].gather(1, first).long(), at)
+    return reached
 
 
-def paths(skewed: NDArray[np.float32], tokens: Sequence[int], frames: Sequence[int]) -> list[NDArray[np.int64]]:
-    """The frame at which each token of each piece is first reached, on the cheapest path that skips neither.
-
-    `skewed`: (diagonals, rows, tokens); a piece uses its first `tokens` x `frames` of it.
-    """
-    diagonals, rows, most = skewed.shape
-    before = np.full((rows, most + 1), np.inf, np.float32)
-    before[:, 0] = 0.0
-    last = np.full((rows, most + 1), np.inf, np.float32)
-    moves = np.zeros((diagonals, rows, most), np.uint8)
-    for diagonal in range(diagonals):
-        both, token, frame = before[:, :-1], last[:, :-1], last[:, 1:]
-        now = np.full((rows, most + 1), np.inf, np.float32)
-        best = np.minimum(both, token)
-        stays = frame <= best
-        np.copyto(moves[diagonal], token < both)
-        moves[diagonal][stays] = 2
-        np.add(np.minimum(best, frame), skewed[diagonal], out=now[:, 1:])
-        before, last = last, now
-    return _walked(moves, tokens, frames)
-
-
-def _walked(moves: NDArray[np.uint8], tokens: Sequence[int], frames: Sequence[int]) -> list[NDArray[np.int64]]:
-    rows = np.arange(len(tokens))
-    i, j = np.array(tokens) - 1, np.array(frames) - 1
-    reached = np.zeros((len(tokens), max(tokens)), np.int64)
-    while len(rows):
-        reached[rows, i] = j
-        move = moves[i + j, rows, i]
-        move = np.where(i == 0, 2, np.where(j == 0, 1, move))
-        going = (i > 0) | (j > 0)
-        rows, move = rows[going], move[going]
-        i, j = i[going] - (move != 2), j[going] - (move != 1)
-    return [own[:count] for own, count in zip(reached, tokens, strict=True)]
-
-
-def aligned(skewed: Any, sure: Any, tokens: Sequence[Sequence[int]], frames: Sequence[int]) -> list[Aligned]:
+def aligned(reached: Any, sure: Any, tokens: Sequence[Sequence[int]]) -> list[Aligned]:
     """Times and probabilities of each piece's tokens, from what `attended` gives."""
-    found = paths(skewed.numpy(), [len(own) + 1 for own in tokens], frames)
+    times = (reached * (2 * FRAME)).tolist()
     return [
-        Aligned((reached * 2 * FRAME).tolist(), own[: len(ids)].tolist())
-        for reached, own, ids in zip(found, sure, tokens, strict=True)
+        Aligned(own[: len(ids) + 1], probabilities[: len(ids)])
+        for own, probabilities, ids in zip(times, sure.tolist(), tokens, strict=True)
     ]
