@@ -185,7 +185,7 @@ def _cut(clip: ClipView) -> Iterator[Finding]:
 
 
 @rule(
-    "A07", WARNING, "a column of sound files is cut at 25 frames a second",
+    "A07", ERROR, "a column of sound files is cut at 25 frames a second",
     cost="sound is lost at the end, or there is more of it than picture", trainers=("ltx",),
     advice="leave the audio column out, so that each clip's own sound is taken, or give clips of 25 frames a second",
 )  # fmt: skip
@@ -209,7 +209,6 @@ def column(view: View) -> Iterator[Finding]:
             said = f", with {quoted(gone)}" if gone else ""
             yield column.finding(
                 clip.name, f"{length:.2f} s of sound go with {shown:.2f} s of picture",
-                severity=ERROR if gone else None,
                 cost=f"the last {shown - length:.2f} s of it{said} are not heard" if length < shown
                 else f"{length - shown:.2f} s of sound have no picture: every later word is learnt at another place",
             )  # fmt: skip
