@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -22,7 +24,9 @@ from tests.factory import Audio, Video, make, tone
 @cache
 def made(suffix: str, frames: int, rate: Fraction, seconds: float | None, rotation: int) -> Path:
     """A clip of so many frames with a tone of so many seconds (None: without sound; 0 frames: sound alone)."""
-    path = Path(mkdtemp(prefix="captioner-clips-")) / f"clip{suffix}"
+    folder = Path(mkdtemp(prefix="captioner-clips-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / f"clip{suffix}"
     sounds = [] if seconds is None else [Audio(tone(220, seconds, 48_000, 0.3), 48_000)]
     video = Video(frames=frames, rate=rate, size=(64, 64), rotation=rotation) if frames else None
     return make(path, video, *sounds)
@@ -37,7 +41,10 @@ def clip(
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix.lower()
     source = made(suffix, 0 if suffix in (".wav", ".mp3") else frames, Fraction(rate), seconds, rotation)
-    os.link(source, path)
+    try:
+        os.link(source, path)
+    except OSError:  # another file system
+        shutil.copy(source, path)
     if caption is not None:
         path.with_suffix(".txt").write_bytes(caption.encode() if isinstance(caption, str) else caption)
     return path
