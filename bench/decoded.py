@@ -48,9 +48,8 @@ def stretches(folder: Path) -> list[Samples]:
 def main(dataset: Path) -> None:
     sounds = stretches(dataset / "raw")
     opinion = Opinion(2)
-    print(
-        f"{len(sounds)} stretches of {SECONDS} s\n{'':22} called; pattern, distance dB, level dB, tempo: lowest to highest"
-    )
+    print(f"{len(sounds)} stretches of {SECONDS} s")
+    print(f"{'':22} called; pattern, distance dB, level dB, tempo: lowest to highest")
     for name, make in CASES.items():
         kinds: Counter[str] = Counter()
         rows = []

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioner.checks import torchfiles
+from captioner.checks import torchfiles, torchzip
 from captioner.checks.caches import Caches, find_caches, hashed, read_caches
 from captioner.checks.findings import Finding, Severity
 from captioner.checks.gather import Place
@@ -450,7 +450,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "legacy": lambda path: path.write_bytes(pickle.dumps(2**70, 2) + bytes(64)),
     "compressed": lambda path: write_pt(path, latents(), compressed=True),
     "a bomb": lambda path: write_pt(path, b"\x80\x02" + b"N" * (64 * 2**20), compressed=True),
-    "a long program": lambda path: write_pt(path, b"\x80\x02" + b"N" * torchfiles.MOST_PICKLE),
+    "a long program": lambda path: write_pt(path, b"\x80\x02" + b"N" * torchzip.MOST_PICKLE),
     "many steps": lambda path: write_pt(path, b"\x80\x02" + b"N0" * 150_000 + b"."),
     "no end": lambda path: write_pt(path, b"\x80\x02}"),
     "an empty stack": lambda path: write_pt(path, b"\x80\x02."),
@@ -530,7 +530,7 @@ def test_any_program_ends_in_a_value_or_a_typed_error(parts: list[bytes]) -> Non
     for text in (b"".join(parts), b"\x80\x02}" + b"".join(parts) + b"."):
         try:
             torchfiles._Reader(text).value()
-        except torchfiles._Wrong:
+        except torchzip.Wrong:
             continue
 
 
@@ -539,7 +539,7 @@ def test_any_program_ends_in_a_value_or_a_typed_error(parts: list[bytes]) -> Non
 def test_any_bytes_as_a_program(data: bytes) -> None:
     try:
         torchfiles._Reader(data).value()
-    except torchfiles._Wrong:
+    except torchzip.Wrong:
         return
 
 

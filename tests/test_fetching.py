@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from captioner import fetchcli
 from captioner.errors import SettingsError, WeightsMissing
 from captioner.fetchcli import parts
-from captioner.models import fetching, hubfaults, hubtransfer
+from captioner.models import fetching, hubfaults, hublisting, hubtransfer
 from captioner.models.fetching import Hub, Wanted, fetch, here
 from captioner.models.hubfaults import Asked, HubFault, Kind, of_error
 from captioner.models.hubtransfer import Patience
@@ -387,7 +387,7 @@ JSON = st.recursive(
 def test_any_json_as_a_listing_is_read_or_refused(said: dict[str, Any]) -> None:
     for listing in (said, {"sha": COMMIT, "siblings": [said]}, {"sha": COMMIT, **said}):
         try:
-            commit, files = fetching._read_listing(listing)
+            commit, files = hublisting.read_listing(listing)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
         assert commit == COMMIT

@@ -11,27 +11,20 @@ https://docs.pytorch.org/docs/stable/notes/serialization.html, https://docs.pyth
 from __future__ import annotations
 
 import pickletools
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from captioner.checks.findings import printable
 from captioner.checks.safetensors import opened
+from captioner.checks.torchzip import Wrong, program
 from captioner.errors import BadFormat
 
-MOST_PICKLE = 2**20
-"""Bytes of the program; a cache of latents has some hundred."""
-MOST_DIRECTORY = 4 * 2**20
-"""Bytes of the archive's table of contents."""
 _MOST_STEPS = 200_000
 _MOST_DIMENSIONS = 16
 _MOST_ELEMENTS = 2**40
-_TAIL = 65_557
-"""Bytes at the end of a zip in which its end record stands: the record and the longest comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +84,9 @@ def read_values(path: Path) -> Mapping[str, Any]:
     """
     with opened(path) as file:
         try:
-            program = _program(file)
-            value = _Reader(program).value()
-        except _Wrong as wrong:
+            code = program(file)
+            value = _Reader(code).value()
+        except Wrong as wrong:
             raise BadFormat(f"{path}: {wrong}") from wrong
     if isinstance(value, _Made) and value.of.name == "OrderedDict":
         value = value.state if isinstance(value.state, dict) else {}
@@ -108,56 +101,6 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | Stored) else ...
 
 
-class _Wrong(ValueError):
-    """What is wrong with a file, without its name."""
-
-
-def _program(file: BinaryIO) -> bytes:
-    """The pickle in the archive. Reads the end of the file, its table of contents and this entry, nothing else."""
-    size = file.seek(0, 2)
-    file.seek(0)
-    first = file.read(4)
-    if first[:2] == b"\x80\x02" and size > 20:
-        raise _Wrong("torch's format of before 2020; cache it again")
-    if first != b"PK\x03\x04":
-        raise _Wrong("empty" if not size else "not a file of torch (no zip archive); cache it again")
-    _prove_directory(file, size)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [one for one in archive.infolist() if one.filename.rpartition("/")[2] == "data.pkl"]
-            if len(entries) != 1:
-                raise _Wrong(f"{len(entries)} programs called data.pkl; a file of torch has one")
-            entry = entries[0]
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise _Wrong("compressed inside, which torch never does: it may unfold to any size")
-            if entry.file_size > MOST_PICKLE:
-                raise _Wrong(f"a program of {entry.file_size:,} bytes; a cache has some hundred")
-            with archive.open(entry) as opened_entry:
-                return opened_entry.read(MOST_PICKLE)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
-        raise _Wrong(f"a damaged zip archive ({printable(str(error))[:80]}); cache it again") from error
-    except (OSError, ValueError, IndexError, OverflowError) as error:
-        if isinstance(error, _Wrong):
-            raise
-        raise _Wrong(f"a damaged zip archive ({printable(str(error))[:80]}); cache it again") from error
-
-
-def _prove_directory(file: BinaryIO, size: int) -> None:
-    """Raises _Wrong where there is no end record, or where the table of contents is too long to be read whole."""
-    file.seek(max(0, size - _TAIL))
-    tail = file.read(_TAIL)
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:
-        raise _Wrong("cut short: the end of the archive is missing; cache it again")
-    length = int.from_bytes(tail[at + 12 : at + 16], "little")
-    long_record = tail.rfind(b"PK\x06\x06", 0, at)
-    if long_record >= 0 and len(tail) - long_record >= 48:
-        longer = int.from_bytes(tail[long_record + 40 : long_record + 48], "little")
-        length = longer if length == 2**32 - 1 else max(length, longer)
-    if length > MOST_DIRECTORY:
-        raise _Wrong(f"a table of contents of {length:,} bytes; a cache has some hundred")
-
-
 _MARK = object()
 
 
@@ -170,26 +113,26 @@ class _Reader:
         self._memo: dict[int, Any] = {}
 
     def value(self) -> Any:
-        """What the program leaves. Raises _Wrong."""
+        """What the program leaves. Raises Wrong."""
         try:
             for steps, (code, argument, _) in enumerate(self._steps()):
                 if steps > _MOST_STEPS:
-                    raise _Wrong(f"a program of more than {_MOST_STEPS:,} steps; a cache has some hundred")
+                    raise Wrong(f"a program of more than {_MOST_STEPS:,} steps; a cache has some hundred")
                 if code == "STOP":
                     return self._pop()
                 self._follow(code, argument)
         except IndexError as error:
-            raise _Wrong("a damaged program: it takes what it never made; cache it again") from error
-        raise _Wrong("a damaged program: it has no end; cache it again")
+            raise Wrong("a damaged program: it takes what it never made; cache it again") from error
+        raise Wrong("a damaged program: it has no end; cache it again")
 
     def _steps(self) -> Iterator[tuple[str, Any, int | None]]:
         try:
             for code, argument, place in pickletools.genops(self._program):
                 yield code.name, argument, place
-        except _Wrong:
+        except Wrong:
             raise
         except (ValueError, OverflowError, EOFError, MemoryError, UnicodeError) as error:
-            raise _Wrong(f"a damaged program ({printable(str(error))[:80]}); cache it again") from error
+            raise Wrong(f"a damaged program ({printable(str(error))[:80]}); cache it again") from error
 
     def _follow(self, code: str, argument: Any) -> None:
         act = _ACTS.get(code)
@@ -200,7 +143,7 @@ class _Reader:
         elif act is not None:
             act(self, argument)
         elif code not in _NOTHING:
-            raise _Wrong(f"the instruction {code}, which no cache of tensors needs; do not open it with torch")
+            raise Wrong(f"the instruction {code}, which no cache of tensors needs; do not open it with torch")
 
     def _pop(self) -> Any:
         value = self._stack.pop()
@@ -226,7 +169,7 @@ class _Reader:
     def _named(self, module: Any, name: Any) -> None:
         if (module, name) not in _KNOWN:
             shown = printable(f"{module}.{name}")[:120]
-            raise _Wrong(
+            raise Wrong(
                 f"it names {shown}, which no cache of tensors needs: opened by torch it may run foreign code; delete it"
             )
         self._stack.append(_Name(str(module), str(name)))
@@ -234,7 +177,7 @@ class _Reader:
     def _call(self, _: Any) -> None:
         arguments, called = self._pop(), self._pop()
         if not isinstance(called, _Name):
-            raise _Wrong("it calls what it made itself; do not open it with torch")
+            raise Wrong("it calls what it made itself; do not open it with torch")
         self._stack.append(_tensor(arguments) if called.name in _REBUILT else _Made(called, arguments))
 
     def _stored(self, _: Any) -> None:
@@ -268,13 +211,13 @@ class _Reader:
 
 def _tensor(arguments: Any) -> Stored:
     if not isinstance(arguments, tuple) or len(arguments) < 3:
-        raise _Wrong("a tensor without a shape; cache it again")
+        raise Wrong("a tensor without a shape; cache it again")
     storage, shape = arguments[0], arguments[2]
     if isinstance(shape, _Made):  # torch.Size((...))
         shape = shape.arguments[0] if isinstance(shape.arguments, tuple) and shape.arguments else ()
     whole = isinstance(shape, tuple) and all(type(one) is int and 0 <= one < _MOST_ELEMENTS for one in shape)
     if not whole or len(shape) > _MOST_DIMENSIONS or prod(shape) > _MOST_ELEMENTS:
-        raise _Wrong("a tensor without a usable shape; cache it again")
+        raise Wrong("a tensor without a usable shape; cache it again")
     kind = storage.of.name if isinstance(storage, _Made) else "UntypedStorage"
     return Stored(kind, shape)
 

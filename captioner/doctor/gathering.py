@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioner.doctor.facts import Disk, Driver, Facts, HubFacts, Outcome, Remote, Terminal, Tried
+from captioner.doctor.facts import Disk, Driver, Facts, HubFacts, Outcome, Remote, Tried
 from captioner.doctor.probe import MARK, PROBES
+from captioner.doctor.surroundings import memory, terminal
 
 if TYPE_CHECKING:
     from captioner.fetchcli import Item
@@ -278,30 +279,3 @@ def _media_size(path: Path) -> int:
         with contextlib.suppress(OSError):
             total += file.stat().st_size
     return total
-
-
-def terminal() -> Terminal:
-    """What standard output is shown on."""
-    environment = os.environ
-    size = shutil.get_terminal_size()
-    kind = environment.get("TERM", "")
-    deep = environment.get("COLORTERM", "") in ("truecolor", "24bit") or "direct" in kind
-    colours = 2**24 if deep or sys.platform == "win32" else 256 if "256" in kind or kind == "xterm-kitty" else 8
-    return Terminal(
-        sys.stdout.isatty(), size.columns, size.lines, sys.stdout.encoding or "ascii",
-        0 if kind in ("", "dumb", "vt100") and not deep and sys.platform != "win32" else colours, kind,
-        "tmux" if "TMUX" in environment else "screen" if kind.startswith("screen") else "",
-        "SSH_CONNECTION" in environment,
-    )  # fmt: skip
-
-
-def memory() -> int | None:
-    """Bytes that are free, and that this process may take; None where the system does not say."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-        limit = Path("/sys/fs/cgroup/memory.max")
-        most = limit.read_text(encoding="ascii").strip() if limit.is_file() else "max"
-        if found:
-            return min(int(found[1]) * 1024, int(most) if most.isdigit() else 2**62)
-    return None

@@ -10,15 +10,16 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from captioner.models.hubfaults import Asked, HubFault, Kind, of_error
+from captioner.models.hublisting import Listed, Listing, read_listing
 from captioner.models.hubtransfer import Patience, ask, client, download, peek, retried, verified
 
 if TYPE_CHECKING:
@@ -46,29 +47,6 @@ class Wanted:
     needed: tuple[str, ...] = ()
     """Patterns of which each must find a file."""
     revision: str = "main"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A file as the hub lists it."""
-
-    name: str
-    size: int | None
-    sha256: str | None
-    git: str | None
-
-    @property
-    def blob(self) -> str:
-        """Its name among the blobs."""
-        return self.sha256 or self.git or ""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The wanted files of one commit."""
-
-    commit: str
-    files: tuple[Listed, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +138,7 @@ def list_files(wanted: Wanted, hub: Hub, connection: httpx2.Client) -> Listing:
     url = f"{hub.endpoint}/api/models/{quote(wanted.repository)}/revision/{quote(wanted.revision, safe='')}?blobs=true"
     body = retried(lambda: ask(connection, asked, url, hub.headers(), MOST_LISTING), hub.patience)
     try:
-        commit, files = _read_listing(json.loads(body))
+        commit, files = read_listing(json.loads(body))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise asked.fault(Kind.FOREIGN, detail="its listing is no list of files") from error
     chosen = [
@@ -174,36 +152,6 @@ def list_files(wanted: Wanted, hub: Hub, connection: httpx2.Client) -> Listing:
     if not chosen:
         raise replace(asked, file=", ".join(wanted.patterns)).fault(Kind.NO_FILE)
     return Listing(commit, tuple(chosen))
-
-
-def _read_listing(said: Any) -> tuple[str, list[Listed]]:
-    commit = said["sha"]
-    if not (isinstance(commit, str) and _is_hex(commit, 40)):
-        raise ValueError(commit)
-    return commit, [_listed(one) for one in said["siblings"]]
-
-
-def _listed(one: Mapping[str, Any]) -> Listed:
-    name, size, git, large = one["rfilename"], one.get("size"), one.get("blobId"), one.get("lfs") or {}
-    sha256 = large.get("sha256") or large.get("oid")
-    # A hub is foreign: a name must not lead out of the folder, and a hash becomes a file's name.
-    if not isinstance(name, str) or not _stays_inside(name):
-        raise ValueError(name)
-    if size is not None and (not isinstance(size, int) or size < 0):
-        raise ValueError(size)
-    if not (_is_hex(sha256, 64) or (sha256 is None and _is_hex(git, 40))):
-        raise ValueError(git)
-    return Listed(name, size, sha256, None if sha256 else git)
-
-
-def _stays_inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    forbidden = any(part in ("..", "") or ":" in part or "\\" in part or "\0" in part for part in parts)
-    return bool(parts) and not forbidden and not name.startswith("/")
-
-
-def _is_hex(text: object, length: int) -> bool:
-    return isinstance(text, str) and len(text) == length and set(text) <= set("0123456789abcdef")
 
 
 def prove_room(listing: Listing, wanted: Wanted, hub: Hub) -> None:
