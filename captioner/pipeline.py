@@ -187,6 +187,9 @@ class Build:
                 drafted = drafts[cut.id]
                 doubts = cut.all_doubts + drafted.doubts
                 reasons = tuple(f"{doubt.reason}: {doubt.detail}" for doubt in doubts)
+                status = self.decided.of(cut.id)
+                if status.state in ("rejected", "flagged"):
+                    reasons = (": ".join(part for part in (status.state, status.reason) if part), *reasons)
                 caption = drafted.text
                 span = cut.span
                 clips.append(

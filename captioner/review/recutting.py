@@ -253,7 +253,7 @@ def _words_for(new: Cut, gone: Sequence[Now]) -> str | None:
     if len(gone) > 2 or after[: len(first)] != first or after[len(after) - len(last) :] != last:
         return None
     between = after[len(first) : len(after) - len(last)]
-    return " ".join([texts[0], *between, texts[1]])
+    return " ".join(part for part in (texts[0], *between, texts[1]) if part)
 
 
 def _made_row(desk: Desk, laid: Laid, place: tuple[int, int], like: ClipRow | None) -> ClipRow:
