@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import captioner.review.pieces  # noqa: F401  loaded before, so that no test waits for it
 from captioner.review.actions import BY_ID
 from captioner.review.audio.silent import Silent
 from captioner.review.desk import Desk

@@ -1,169 +1,228 @@
-"""What the review does when the disk is full, the database is locked, the media is gone or a file changed outside."""
+"""What goes wrong at the screen is said in the status line, and nothing that was typed is lost."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from captioner.errors import CaptionerError, StoreError, UsageError
-from captioner.rendering import render
+from captioner.errors import UsageError
 from captioner.review.desk import Desk
-from captioner.rowtable import Rows
-from captioner.run import settings_of, write_reviewed
-from captioner.store import Store, WrittenRow
-from tests.heard_dataset import SETTINGS, make_heard
+from captioner.review.tui.screens.outside import as_page, from_page, in_editor
+from captioner.reviewlog import read_decisions
+from tests.made_dataset import make_dataset
+from tests.review_seat import Seat, sit
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("faults") / "out", 20)
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return make_heard(tmp_path / "out")
+def out(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "out"))
 
 
-def lines(out: Path) -> int:
-    path = out / "review.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+def test_a_full_disk_loses_nothing_that_was_typed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = [True]
+    really = os.fsync
 
-
-def test_a_full_disk_changes_nothing_and_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Desk(out) as desk:
-        desk.do("reject", reason="noise", clip=desk.session.ids[0])
-        kept = (out / "review.jsonl").read_bytes()
-
-        def full(_: int) -> None:
+    def fsync(number: int) -> None:
+        if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
+        really(number)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", full)
-            with pytest.raises(StoreError, match="No space left"):
-                desk.do("approve", clip=desk.session.ids[1])
-        assert (out / "review.jsonl").read_bytes() == kept
-        assert desk.stats.counts.get("approved", 0) == 0
-        desk.do("approve", clip=desk.session.ids[1])
-        assert desk.stats.counts["approved"] == 1
+    async def script(seat: Seat) -> None:
+        words = seat.desk.item().fields[0].value
+        await seat.press("e")
+        await seat.type(" once more")
+        monkeypatch.setattr(os, "fsync", fsync)
+        await seat.press("escape")
+        assert "No space left" in seat.status
+        assert "Edit" in seat.status
+        assert "once more" in seat.text
+        full[0] = False
+        await seat.press("escape")
+        assert seat.desk.item().fields[0].value == f"{words} once more"
+        assert "Browse" in seat.status
+
+    sit(out, script)
+    edits = [edit.text for fields in read_decisions(out).fields.values() for edit in fields.values()]
+    assert len(edits) == 1
+
+
+def test_a_caption_file_that_was_changed_outside_is_shown(out: Path) -> None:
+    from captioner.store import Store, WrittenRow
+
     with Desk(out) as desk:
-        assert desk.stats.counts == {"approved": 1, "rejected": 1, "todo": desk.session.total - 2}
+        id_, caption = desk.session.ids[0], desk.item().caption
+    (out / "clips").mkdir()
+    (out / "clips" / f"{id_}.txt").write_text("somebody else's words")
+    with Store(out / ".captioner") as store:
+        store.set_written(WrittenRow(id_, "k", f"{id_}.mp4", 1, 1, caption, 0))
+
+    async def script(seat: Seat) -> None:
+        told = " ".join(seat.text.replace("│", " ").split())
+        assert "changed outside" in told
+        assert "somebody else's words" in told
+
+    sit(out, script, (200, 60))
 
 
-def test_a_locked_database_changes_nothing(out: Path) -> None:
+def test_a_draft_that_changed_under_an_edit_is_shown_with_both(out: Path) -> None:
     with Desk(out) as desk:
-        desk.store._db.execute("PRAGMA busy_timeout = 50")
-        other = sqlite3.connect(out / ".captioner" / "store.sqlite", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match=r"locked.*nothing was changed"):
-            desk.do("approve")
-        assert lines(out) == 0
-        other.execute("ROLLBACK")
-        other.close()
-        assert desk.do("approve").message == "approved"
+        desk.do("set-field", field="speech", text="mine")
+        desk.store.rows.set_edit(desk.session.clip, "speech", "mine", "what was drafted before")
+
+    async def script(seat: Seat) -> None:
+        assert "the draft of speech changed under your edit" in " ".join(seat.text.split())
+        assert "what was drafted before" in " ".join(seat.text.replace("│", " ").split())
+
+    sit(out, script, (200, 60))
 
 
-def test_a_store_that_cannot_follow_is_told_later(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_reads_says_so_and_refuses(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        assert "read only" in seat.status
+        await seat.press("a")
+        assert "nothing can be changed" in seat.status
+        await seat.press("j")
+        assert seat.cursor == 1
+
+    sit(out, script, read_only=True)
+
+
+def test_vanished_media_are_said_and_the_words_are_still_edited(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        await seat.rest(0.3)
+        assert "bring it back" in seat.text
+        await seat.press("e", "x", "escape")
+        assert seat.desk.item().fields[0].value.endswith("x")
+
+    sit(out, script, (200, 60), heard=False)
+
+
+def test_a_filter_that_cannot_be_read_says_where_and_keeps_the_list(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        await seat.press("/")
+        await seat.type("st:nothing")
+        await seat.press("enter")
+        assert "Prompt" in seat.status
+        assert "nothing" in seat.text
+        await seat.press("escape")
+        assert seat.desk.shown == 20
+
+    sit(out, script)
+
+
+def test_an_error_in_a_clip_is_asked_about_once_more_before_it_is_approved(out: Path) -> None:
     with Desk(out) as desk:
-        first, second = desk.session.ids[:2]
+        desk.do("set-field", field="speech", text="so it\u200b is")
 
-        def full(*_: Any) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
+    async def script(seat: Seat) -> None:
+        clip = seat.desk.session.clip
+        await seat.press("a")
+        assert "a once more does it" in seat.status
+        assert seat.desk.item(clip).status.state == "edited"
+        await seat.press("j", "k", "a")
+        assert seat.desk.item(clip).status.state == "edited", "another key in between takes the question back"
+        await seat.press("a")
+        assert seat.desk.item(clip).status.state == "approved"
 
-        with monkeypatch.context() as patch:
-            patch.setattr(Rows, "fill", full)
-            with pytest.raises(StoreError, match=r"kept in review\.jsonl"):
-                desk.do("approve", clip=first)
-        assert lines(out) == 1
-        desk.do("reject", clip=second)
-        assert desk.stats.counts == {"approved": 1, "rejected": 1, "todo": desk.session.total - 2}
-        desk.do("undo")
-        desk.do("undo")
-        assert desk.stats.counts == {"todo": desk.session.total}
+    sit(out, script)
 
 
-def test_without_media_clips_can_be_decided_on_and_cut_but_not_written(out: Path) -> None:
-    with Desk(out) as desk:
-        desk.do("approve")
-        assert desk.plan_trim(desk.session.ids[0], 200, 0).told
-        with pytest.raises(CaptionerError):
-            desk.piece()
-    with pytest.raises(UsageError, match="is gone"):
-        write_reviewed(out)
+def test_late_pictures_are_never_shown_on_another_clip(out: Path) -> None:
+    waiting = []
+
+    async def script(seat: Seat) -> None:
+        await seat.rest(0.15)
+        look = seat.media.look
+        seat.media.look = lambda piece, box, done: waiting.append((piece, box, done))
+        await seat.press("j")
+        await seat.rest(0.15)
+        assert "⣿" not in seat.text
+        await seat.press("j")
+        await seat.rest(0.15)
+        look(*waiting[0])
+        await seat.rest(0.1)
+        assert "⣿" not in seat.text
+        look(*waiting[1])
+        await seat.rest(0.1)
+        assert "⣿" in seat.text
+
+    sit(out, script)
 
 
-def test_a_caption_changed_outside_is_shown_and_never_overwritten(out: Path) -> None:
-    clips = out / "clips"
-    clips.mkdir()
-    with Desk(out) as desk:
-        first = desk.session.ids[0]
-        desk.store.set_written(WrittenRow(first, "key", f"{first}.wav", 0, 0, "tok", 0))
-        (clips / f"{first}.txt").write_text("mine\n")
-        desk.do("set-field", field="speech", text="so it is", clip=first)
-        item = desk.item(first)
-        assert item is not None
-        assert item.conflict is not None
-        assert (item.conflict.found, item.conflict.ours) == ("mine", "tok")
-        assert any("changed outside" in notice for notice in item.notices)
-    _, edited, _ = render(out, settings_of({}, base=SETTINGS))
-    assert edited == [first]
-    assert (clips / f"{first}.txt").read_text() == "mine\n"
+def test_a_held_key_decodes_nothing(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        await seat.rest(0.15)
+        asked = len(seat.media.asked)
+        for _ in range(6):
+            seat.screen.dispatch.run("down")
+        assert len(seat.media.asked) == asked
+        await seat.rest(0.2)
+        assert len(seat.media.asked) == asked + 1
+
+    sit(out, script)
 
 
-def test_a_draft_that_changed_under_an_edit_shows_both(out: Path) -> None:
-    with Desk(out) as desk:
-        first = desk.session.ids[0]
-        desk.do("set-field", field="trigger", text="ema", clip=first)
-    render(out, settings_of({"trigger": "new"}, base=SETTINGS))
-    with Desk(out) as desk:
-        item = desk.item(first)
-        assert item is not None
-        field = next(field for field in item.fields if field.name == "trigger")
-        assert (field.value, field.draft, field.against) == ("ema", "new", "tok")
-        assert item.caption.startswith("ema")
-        assert any("changed under your edit" in notice for notice in item.notices)
+def test_pasting_with_line_ends_into_a_field_gives_one_line(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        await seat.press("e", "ctrl+u")
+        seat.screen.dispatch.paste("so\nit is\ttrue")
+        await seat.press("escape")
+        assert seat.desk.item().fields[0].value == "so it is true"
+
+    sit(out, script)
 
 
-def test_other_words_than_were_approved_are_not_approved(out: Path) -> None:
-    with Desk(out) as desk:
-        first = desk.session.ids[0]
-        desk.do("approve", clip=first)
-        desk.store.rows.set_status(first, "approved", "", "what was said before")
-        desk.ledger.refresh([first])
-        item = desk.item(first)
-        assert item is not None
-        assert item.line.status == "edited"
-        assert any("other words than you approved" in notice for notice in item.notices)
+def test_a_mouse_picks_a_clip_and_a_field(out: Path) -> None:
+    async def script(seat: Seat) -> None:
+        await seat.pilot.click("#list", offset=(20, 4))
+        assert seat.cursor == 3
+        first = seat.screen.drawn.places[1][0]
+        await seat.pilot.click("#detail", offset=(30, first))
+        assert seat.screen.edit.number == 1
+
+    sit(out, script)
 
 
-def test_an_error_is_asked_about_once_more_and_a_warning_is_not(out: Path) -> None:
-    with Desk(out) as desk:
-        first, second = desk.session.ids[:2]
-        desk.do("set-field", field="speech", text="", clip=first)
-        outcome = desk.do("approve", clip=first)
-        assert outcome.confirm
-        assert lines(out) == 1
-        assert desk.do("approve", clip=first, confirmed=True).message == "approved"
-        desk.do("set-field", field="speech", text="42 it it", clip=second)
-        assert {finding.code for finding in desk.lint(second)} >= {"digits", "doubled"}
-        assert not desk.do("approve", clip=second).confirm
+# -- fields in another editor ----------------------------------------------------------------------------------------
+
+FIELDS = [("speech", "where did you go"), ("voice", "hushed"), ("visual", "")]
 
 
-def test_an_edit_that_another_session_made_is_not_overwritten(out: Path) -> None:
-    with Desk(out) as desk:
-        first = desk.session.ids[0]
-        rev = desk.page(0, 1)[0].rev
-        desk.do("set-field", field="speech", text="so it is", clip=first, rev=rev)
-        with pytest.raises(UsageError, match="changed since"):
-            desk.do("set-field", field="speech", text="other", clip=first, rev=rev)
+def test_a_page_that_is_saved_as_it_was_changes_nothing() -> None:
+    assert from_page(as_page("clip", FIELDS), FIELDS) == {}
 
 
-def test_a_store_without_its_logs_can_be_read(out: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy" / ".captioner"
-    copy.mkdir(parents=True)
-    shutil.copy(out / ".captioner" / "store.sqlite", copy)
-    store = Store.reading(copy)
-    assert store.rows.counts()["todo"] > 0
-    with pytest.raises(sqlite3.OperationalError):
-        store.set_meta("a", "b")
-    store.close()
+def test_what_was_changed_in_the_page_is_found_also_over_several_lines() -> None:
+    page = (
+        as_page("clip", FIELDS)
+        .replace("voice: hushed", "voice: loud,\n  and quick")
+        .replace("visual:", "visual: a dog")
+    )
+    assert from_page(page, FIELDS) == {"voice": "loud, and quick", "visual": "a dog"}
+
+
+def test_a_page_whose_text_belongs_to_no_field_is_refused_and_kept(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"line 1.*belongs to no field"):
+        from_page("what is this\n", FIELDS)
+    script = tmp_path / "editor"
+    script.write_text('#!/bin/sh\necho "no field at all" > "$1"\n')
+    script.chmod(0o755)
+    with pytest.raises(UsageError, match="the file is kept") as told:
+        in_editor("clip", FIELDS, {"EDITOR": str(script)})
+    kept = Path(str(told.value).split(": ")[0])
+    assert kept.read_text() == "no field at all\n"
+    kept.unlink()
+
+
+def test_an_editor_that_is_not_there_is_said() -> None:
+    with pytest.raises(UsageError, match="set EDITOR"):
+        in_editor("clip", FIELDS, {"EDITOR": "/nowhere/ed"})

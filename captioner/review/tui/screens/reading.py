@@ -123,6 +123,11 @@ class Reading:
         return self.desk.out.resolve().name
 
     @property
+    def folder(self) -> str:
+        """As errors name it."""
+        return str(self.desk.out)
+
+    @property
     def cursor(self) -> int:
         return self.desk.session.cursor
 

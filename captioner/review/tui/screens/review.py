@@ -29,7 +29,7 @@ from captioner.review.tui.widgets.detail import Detail, draw_detail, picture_lin
 from captioner.review.tui.widgets.editor import Editor
 from captioner.review.tui.widgets.help import help_pages
 from captioner.review.tui.widgets.prompt import Prompt
-from captioner.review.tui.widgets.statusbar import key_bar, status_bar, title_bar
+from captioner.review.tui.widgets.statusbar import key_bar, status_lines, title_bar
 
 if TYPE_CHECKING:
     from captioner.review.desk import Desk
@@ -190,10 +190,11 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         title = title_bar(read.name, read.query, stats.done, stats.total, stats.rate, width, look.glyphs)
         self.query_one("#title", Pane).show([look.strip(title, width, "bar")])
         text, kind = self.message
-        sound = self.sound.told if not text else self.sound.short
-        bar = status_bar(self.dispatch.state, text, kind, sound, width)
-        self.query_one("#status", Pane).show([look.strip(bar, width, "bar")])
-        self.query_one("#keys", Pane).show([look.strip(key_bar(self.dispatch.hints(), width), width)])
+        sound = self.sound.told if not text else "" if kind else self.sound.short
+        told, rest = status_lines(self.dispatch.state, text.replace(f"{read.folder}/", ""), kind, sound, width)
+        self.query_one("#status", Pane).show([look.strip(told, width, "bar")])
+        below = rest or key_bar(self.dispatch.hints(), width)
+        self.query_one("#keys", Pane).show([look.strip(below, width, "bar" if rest else "text")])
 
     def say(self, text: str, kind: str = "") -> None:
         self.message = (text, kind)

@@ -109,7 +109,7 @@ class Sounding:
             self.hearing.clear()
             return
         piece, card = found
-        self._key = piece.key
+        self._key = f"{piece.key} {self.box}"
         self.hearing.show(piece, card)
         if self._key in self._looks:
             self._looks.move_to_end(self._key)

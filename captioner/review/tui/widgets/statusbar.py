@@ -57,12 +57,23 @@ def lasting(minutes: float) -> str:
     return f"{round(minutes / 60)} h" if minutes < 60 * 48 else f"{round(minutes / 1440)} d"
 
 
-def status_bar(state: str, message: str, kind: str, sound: str, width: int) -> list[Piece]:
-    """The state's name, what was just done or went wrong, and where the sound comes from."""
+def status_lines(state: str, message: str, kind: str, sound: str, width: int) -> tuple[list[Piece], list[Piece]]:
+    """The state's name, what was just done or went wrong, and where the sound comes from.
+
+    The second line has what of a long message has no room in the first; empty where it has.
+    """
     badge = {"Edit": "state_edit", "Trim": "state_trim", "Select": "state_trim", "Prompt": "state_edit"}
     left: list[Piece] = [(f" {state} ", badge.get(state, "bar_accent")), (" ", "bar")]
-    left.append((clean(message), {"error": "error", "warn": "warn"}.get(kind, "bar")))
-    return between(left, [(f" {clean(sound)} ", "bar_soft")] if sound else [], width, "bar")
+    role = {"error": "error", "warn": "warn"}.get(kind, "bar")
+    room = width - sum(width_of(text) for text, _ in left) - (width_of(sound) + 2 if sound else 0)
+    text = clean(message)
+    first = text
+    if width_of(text) > room:
+        first = fit(text, max(room, 0)).rsplit(" ", 1)[0] if " " in fit(text, max(room, 0)).strip() else text[:room]
+    rest = text[len(first) :].strip()
+    right: list[Piece] = [(f" {sound} ", "bar_soft")] if sound else []
+    below: list[Piece] = [(f" {rest}", role)] if rest and kind else []
+    return between([*left, (first if below else text, role)], right, width, "bar"), below
 
 
 def key_bar(hints: Sequence[tuple[str, str]], width: int) -> list[Piece]:
