@@ -10,6 +10,8 @@ from typing import Any
 from captioner.review.tui.look import Look
 from captioner.review.tui.palette import ROLES
 
+EDGE = "~~~~ ~~~~ ~~~~ ~~~~"
+"""Between the parts of a golden."""
 LETTERS = dict(zip(ROLES, "tsfTaobFedwED+-kBSAcmWPpxliCK12h"[: len(ROLES)], strict=True))
 assert len(set(LETTERS.values())) == len(ROLES)
 
@@ -25,7 +27,7 @@ def grid(app: Any, look: Look) -> str:
     used = sorted({letter for line in roles for letter in line} - {".", "%"})
     names = {mark: name for name, mark in LETTERS.items()}
     legend = "  ".join(f"{mark} {names[mark]}" for mark in used)
-    return "\n".join([*text, "=" * 20, *roles, "=" * 20, legend, ""])
+    return "\n".join([*text, EDGE, *roles, EDGE, legend, ""])
 
 
 def letter(look: Look, segment: Any) -> str:

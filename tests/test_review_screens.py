@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.goldens import make_screens
+from tests.screen_grid import EDGE
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def test_screen(case: tuple[str, tuple[int, int], str], out: Path) -> None:
 
 def test_every_line_of_a_golden_is_as_wide_as_its_screen_at_most() -> None:
     for case in make_screens.cases():
-        text, roles, _ = make_screens.file_of(*case).read_text(encoding="utf-8").split("=" * 20 + "\n")
+        text, roles, _ = make_screens.file_of(*case).read_text(encoding="utf-8").split(EDGE + "\n")
         width, height = case[1]
         assert len(text.splitlines()) == len(roles.splitlines()) == height
         assert max(map(len, text.splitlines())) <= width

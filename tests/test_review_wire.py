@@ -37,11 +37,16 @@ class Shown:
     def cells(self) -> list[list[tuple[object, ...]]]:
         return [
             [
-                (cell.data, cell.bg, *(() if cell.data == " " and not cell.underscore else (cell.fg, cell.bold)), cell.underscore, cell.reverse)
+                (cell.data, cell.bg, cell.underscore, cell.reverse, *_ink(cell))
                 for cell in (self.screen.buffer[y][x] for x in range(WIDTH))
             ]
             for y in range(HEIGHT)
         ]  # fmt: skip
+
+
+def _ink(cell: object) -> tuple[object, ...]:
+    """What a letter is written in; a blank is written in nothing."""
+    return () if cell.data == " " and not cell.underscore else (cell.fg, cell.bold)
 
 
 def whole(lines: list[Strip]) -> LayoutUpdate:
