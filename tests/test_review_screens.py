@@ -15,7 +15,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_screens.dataset(tmp_path_factory.mktemp("screens"))
 
 
-@pytest.mark.parametrize("case", make_screens.cases(), ids=lambda case: make_screens.file_of(*case).stem)
+@pytest.mark.parametrize("case", list(make_screens.cases()), ids=lambda case: make_screens.file_of(*case).stem)
 def test_screen(case: tuple[str, tuple[int, int], str], out: Path) -> None:
     assert make_screens.screen(out, *case) == make_screens.file_of(*case).read_text(encoding="utf-8")
 
