@@ -129,7 +129,10 @@ class Settings(BaseModel):
         "speech",
     )
     diarizer_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
-    asr: str = _setting("faster_whisper", "What is said: faster_whisper, ctm (your own words).", "speech")
+    asr: str = _setting(
+        "faster_whisper", "What is said: faster_whisper, whisper_torch (on torch, for a GPU), ctm (your own words).",
+        "speech",
+    )  # fmt: skip
     asr_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     model: str | None = _setting(None, "Whisper model: tiny ... large-v3-turbo, or a folder. Default: base.", "speech")
     beam_size: Annotated[int, Field(ge=1)] = _setting(5, "Beams of the transcriber.", "speech")

@@ -12,6 +12,7 @@ from typing import Any
 from captioner.models.asr.engine import Guess, Request
 from captioner.models.asr.whisperbeam import Run
 from captioner.models.asr.whispernet import Net
+from captioner.models.fitting import is_memory
 
 GRAPHS = 64
 """Recorded steps that are kept."""
@@ -86,7 +87,7 @@ class Search:
 
         self._graphs.clear()
         self._memory.clear()
-        if self.recorded:
+        if self._pool is not None:
             self._pool = torch.cuda.graph_pool_handle()
 
     def replay(self, key: tuple[Any, ...], step: Any) -> None:
@@ -102,7 +103,15 @@ class Search:
                 self._graphs.clear()
                 self._pool = torch.cuda.graph_pool_handle()  # the old one goes with its last graph
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            try:
+                with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                    step()
+            except RuntimeError as error:
+                if is_memory(error):
+                    raise
+                self._graphs.clear()
+                self._pool = None  # a driver that cannot record: every step by itself, slower and the same
                 step()
+                return
             self._graphs[key] = graph
         graph.replay()
