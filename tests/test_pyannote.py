@@ -89,6 +89,19 @@ def test_turns_end_inside_the_recording_and_short_pauses_are_closed() -> None:
     assert len(reassembly.turns(active, GRID, 1.6, 0.05)) == 2
 
 
+def test_overlap_is_left_out_of_an_embedding_where_enough_is_left() -> None:
+    """0 speaks alone for long; 1 hardly ever without 0, so that all of 1 is taken."""
+    local = windows((0, 0, 0, 400), (0, 1, 300, 410), count=1)
+    lone = reassembly.alone(local)
+    assert (lone[0, :, 0].sum(), lone[0, :, 1].sum()) == (300, 10)
+    network = SimpleNamespace(min_num_samples=16_000)  # 59 frames
+    networks = SimpleNamespace(_exclude_overlap=True, _embedding=network, _window=160_000)
+    masks = Batched._masks(networks, local)  # type: ignore[arg-type]
+    assert (masks[0, :, 0].sum(), masks[0, :, 1].sum()) == (300, 110)
+    networks._exclude_overlap = False
+    assert (Batched._masks(networks, local) == local).all()  # type: ignore[arg-type]
+
+
 @given(st.lists(st.integers(0, 7), max_size=6), st.integers(1, 5))
 def test_batches_hold_every_window_once_and_none_too_many(counts: list[int], batch: int) -> None:
     wanted = [list(range(count)) for count in counts]
