@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -223,9 +224,12 @@ def run_row(section: str, name: str, options: argparse.Namespace, scratch: Path,
                "--model", options.model, "--base", options.base]  # fmt: skip
     if left < 10:
         return {"error": "no time was left"}
+    done = subprocess.Popen(command, start_new_session=True)
     try:
-        done = subprocess.run(command, timeout=min(left, options.row_limit), check=False)
+        done.wait(min(left, options.row_limit))
     except subprocess.TimeoutExpired:
+        os.killpg(done.pid, signal.SIGKILL)  # with its own children, or they would slow the next row
+        done.wait()
         return {"error": f"took more than {min(left, options.row_limit):.0f} s"}
     if done.returncode or not answer.is_file():
         return {"error": f"failed with {done.returncode}"}
