@@ -285,6 +285,13 @@ def test_c12_knows_the_words_of_a_captioner_dataset_in_the_window(tmp_path: Path
     assert "'Now then'" in one.found
 
 
+def test_c12_says_nothing_of_a_clip_that_the_trainer_does_not_take(tmp_path: Path) -> None:
+    clip(tmp_path, "a.wav", 'ema_voice. Speech: "Now then go away home."', frames=17, seconds=0.68)
+    whole = with_words(view(tmp_path), "a.wav", ("Something", 0.0, 0.3), ("else", 0.3, 0.6))
+    assert len(says("C12", whole)) == 1
+    assert says("C12", replace(whole, trainer="ai-toolkit")) == []
+
+
 def _short() -> object:
     from captioner.trainers.ai_toolkit import Options
 

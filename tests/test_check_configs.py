@@ -535,6 +535,21 @@ def test_p07_other_clips_than_these(clips: Path) -> None:
     assert found(seen(clips, config=ait(Path("/on/another/machine/clips"))), "P07") == []
 
 
+@pytest.mark.parametrize(("root", "broken"), [(".precomputed", False), ("sound", False), ("elsewhere", True)])
+def test_p07_latents_of_either_preparation(clips: Path, root: str, broken: bool) -> None:
+    """Clips with a picture and sound alone are prepared by a command each, into a folder each."""
+    (clips / "dataset.json").write_text('[{"caption": "ema hi", "media_path": "a.mp4"}]')
+    (clips / "audio.json").write_text('[{"caption": "ema hi", "audio": "b.wav"}]')
+    (clips / "train.yaml").write_text(TRAINING.replace("/data/.precomputed", str(clips / root)))
+    (clips / "commands.sh").write_text(
+        f'python process_dataset.py {clips}/dataset.json --resolution-buckets "64x64x9"\n'
+        f"python process_dataset.py {clips}/audio.json --audio-durations 1.0 --output-dir {clips}/sound\n"
+    )
+    told = found(seen(clips / "dataset.json", config=clips / "train.yaml"), "P07")
+    assert bool(told) is broken
+    assert all(one.fix == f"set it to {clips / '.precomputed'}" for one in told)
+
+
 @pytest.mark.parametrize(("loss", "broken"), [(0.0, True), (0.5, False)])
 def test_p08_a_loss_of_nothing(clips: Path, loss: float, broken: bool) -> None:
     view = seen(clips, config=ait(clips, job=f"trigger_word: ema\ntrain: {{audio_loss_multiplier: {loss}}}"))

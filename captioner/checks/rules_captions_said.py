@@ -105,6 +105,8 @@ def heard_words(view: View, clip: ClipView) -> str | None:
 )  # fmt: skip
 def other_words(view: View) -> Iterator[Finding]:
     for clip, text in view.captioned:
+        if (window := view.window(clip)) is not None and not window.listed:
+            continue  # nothing of it is heard: another rule says why
         quoted = speech(text)
         hearing, how = view.heard.get(clip.name), "a second hearing says"
         if hearing is None:

@@ -161,14 +161,17 @@ def _latents(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
     root = config.fields.get("data.preprocessed_data_root")
-    if root is None or not config.commands or not config.blocks[0].listings:
+    written = [
+        PurePath(str(block.value("output_dir") or PurePath(block.listings[0]).parent / ".precomputed"))
+        for block in config.blocks
+        if block.listings
+    ]
+    if root is None or not config.commands or not written:
         return
-    listing = PurePath(config.blocks[0].listings[0])
-    written = PurePath(str(config.value("--output_dir") or listing.parent / ".precomputed"))
-    if PurePath(str(root.value)) != written:
+    if PurePath(str(root.value)) not in written:
         yield elsewhere.finding(
-            root.file, f"{root.key} is {root.value}, and process_dataset.py writes to {written}", line=root.line,
-            cost="other latents are trained, or none", fix=f"set it to {written}",
+            root.file, f"{root.key} is {root.value}, and process_dataset.py writes to {written[0]}", line=root.line,
+            cost="other latents are trained, or none", fix=f"set it to {written[0]}",
         )  # fmt: skip
 
 
