@@ -539,7 +539,7 @@ def test_p07_other_clips_than_these(clips: Path) -> None:
 def test_p07_latents_of_either_preparation(clips: Path, root: str, broken: bool) -> None:
     """Clips with a picture and sound alone are prepared by a command each, into a folder each."""
     (clips / "dataset.json").write_text('[{"caption": "ema hi", "media_path": "a.mp4"}]')
-    (clips / "audio.json").write_text('[{"caption": "ema hi", "audio": "b.wav"}]')
+    (clips / "audio.json").write_text('[{"caption": "ema hi", "audio": "a.mp4"}]')
     (clips / "train.yaml").write_text(TRAINING.replace("/data/.precomputed", str(clips / root)))
     (clips / "commands.sh").write_text(
         f'python process_dataset.py {clips}/dataset.json --resolution-buckets "64x64x9"\n'

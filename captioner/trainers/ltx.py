@@ -136,8 +136,8 @@ def _commands(bundle: Bundle, options: Options, pictures: bool, sounds: bool) ->
         lines.append(f"uv run python scripts/train.py {bundle.shell('train.yaml')}")
     if sounds and pictures:
         lines.append(
-            "# train.yaml trains the clips with a picture. Those of sound alone are a set of their own: train them with "
-            "data.preprocessed_data_root at .precomputed_audio and no video in the strategy."
+            "# train.yaml trains the clips with a picture. Those of sound alone are a set of their own: train them "
+            "with data.preprocessed_data_root at .precomputed_audio and no video in the strategy."
         )
     return [*lines, *bundle.first_experiment()]
 
