@@ -32,6 +32,9 @@ from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary
 from captioner.turnfiles import write_heard
 from captioner.types import Caption, Cut, Picture
 
+UNDECIDED = "nobody has decided on it yet"
+"""Why a clip is held that nothing speaks against: the dataset is under review."""
+
 HOME = ".captioner"
 """Folder of the store inside OUT."""
 
@@ -199,7 +202,7 @@ class Build:
                     )
                 )  # fmt: skip
                 if not self._accepted(cut, drafted):
-                    held.append(Held(cut.id, cut.text, reasons))
+                    held.append(Held(cut.id, cut.text, reasons or (UNDECIDED,)))
         notes = tuple(f"{entry.name}: no speech found" for entry in recordings if not entry.speech)
         return Summary(
             out=str(self.out),

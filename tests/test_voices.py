@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from captioner.captions.compose import CaptionSettings
 from captioner.captions.fields import voice
 from captioner.captions.voices import CONTRARY, FEW, Voices, profile, voice_words, voices
+from captioner.decisions import Decisions
 from captioner.drafting import Drafter
 from captioner.measures import Scene, Voice
 from captioner.pipeline import draft_all
@@ -168,9 +169,9 @@ def test_a_draft_is_made_again_when_what_is_known_of_its_speaker_changes(tmp_pat
     here = [cut(number, brightness=-27.0) for number in range(2)]
     there = [cut(number, slug="more", brightness=-27.0) for number in range(FEW)]
     with Store(tmp_path) as store:
-        before = draft_all(planned(here), drafter, store)
-        after = draft_all(planned(here, there), drafter, store)
-        again = draft_all(planned(here, there), drafter, store)
+        before = draft_all(planned(here), drafter, store, tmp_path, Decisions())
+        after = draft_all(planned(here, there), drafter, store, tmp_path, Decisions())
+        again = draft_all(planned(here, there), drafter, store, tmp_path, Decisions())
     assert "warm" not in before[here[0].id].text
     assert "in a warm voice" in after[here[0].id].text
     assert again == after

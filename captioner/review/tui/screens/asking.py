@@ -81,7 +81,8 @@ def ask_name(screen: ReviewScreen) -> None:
         return screen.dispatch.done("name-speaker", name=answers[0])
 
     title = f"Name {speaker or 'this speaker'} in all clips"
-    screen.asking.ask(Question("name", title, ("name",), (speaker,), lines=1), do, show)
+    known = "" if speaker[:1] == "#" and speaker[1:].isdecimal() else speaker  # a number is nobody's name
+    screen.asking.ask(Question("name", title, ("name",), (known,), lines=1), do, show)
 
 
 def ask_reason(screen: ReviewScreen) -> None:
