@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-gpu-install fuzz lint rules bench bench-check bench-quality bench-measures bench-speed clean
+.PHONY: docs bench-review demo test test-all test-gpu-install fuzz lint rules bench bench-check bench-quality bench-measures bench-speed clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,8 +32,12 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-rules: $(VENV)/.ready  ## docs/rules.md from the table of rules
+docs: $(VENV)/.ready  ## the pages that are made from tables: rules of the check, keys of the review
 	$(BIN)/python -m captioner.checks.ruledocs docs/rules.md
+	$(BIN)/python -m captioner.review.keydocs > docs/keys.md
+
+bench-review: $(VENV)/.ready  ## the review screen with 20,000 and 100,000 clips in a real terminal
+	$(BIN)/python bench/review.py
 
 DATA ?= sample_dataset
 

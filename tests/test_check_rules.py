@@ -38,7 +38,7 @@ def test_a_rule_says_what_it_is(one: Rule) -> None:
 
 
 def test_the_page_shows_the_table() -> None:
-    assert PAGE.read_text(encoding="utf-8") == as_markdown(all_rules()), "run `make rules`"
+    assert PAGE.read_text(encoding="utf-8") == as_markdown(all_rules()), "run `make docs`"
 
 
 def test_the_page_names_every_rule_once() -> None:

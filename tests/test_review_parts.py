@@ -15,6 +15,7 @@ from captioner.captions.lint import lint
 from captioner.decisions import Change, Entry, Shape, Status, fold, inverse, place_of
 from captioner.errors import KeymapError, QueryError, StoreError
 from captioner.review.actions import ACTIONS, STATES
+from captioner.review.keydocs import as_markdown
 from captioner.review.keymap import conflicts, mapped, read_keymap
 from captioner.review.query import parse, to_sql
 from captioner.reviewlog import NAME, append_entry, read_entries
@@ -217,3 +218,10 @@ def test_a_line_that_is_no_decision_is_named(tmp_path: Path) -> None:
         file.write('{"v": 1, "batch": "x", "did": "approve"}\n')
     with pytest.raises(StoreError, match="line 2: not a decision"):
         read_entries(tmp_path)
+
+
+def test_the_page_of_keys_is_the_table() -> None:
+    """`make docs` writes it."""
+    page = Path(__file__).parent.parent / "docs" / "keys.md"
+    assert page.read_text(encoding="utf-8") == as_markdown()
+    assert all(f"`{action.id}`" in as_markdown() for action in ACTIONS)

@@ -36,7 +36,7 @@ def as_markdown(rules: Mapping[str, Rule]) -> str:
         f"{len(rules)} rules; `--fix` settles {fixed} of them by itself (marked *fixed*), with a backup beside the "
         "dataset and without writing media. A rule is silenced by `--silence RULE=REASON`, or by `silence: {RULE: "
         "reason}` in `captioner.yaml`; it is then reported and does not count. This page is made from the table: "
-        "`make rules`.",
+        "`make docs`.",
         "",
     ]
     for letter, title in GROUPS.items():
