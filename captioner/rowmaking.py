@@ -100,11 +100,9 @@ def retell(store: Store, out: Path) -> Decisions:
     rows, last = store.rows, 0
     with store.transaction():
         rows.forget_decisions()
-        for clip, edits in decided.fields.items():
-            for name, edit in edits.items():
-                rows.set_edit(clip, name, edit.text, edit.against)
-        for clip, status in decided.status.items():
-            rows.set_status(clip, status.state, status.reason, status.words)
+        edits = ((clip, name, one) for clip, own in decided.fields.items() for name, one in own.items())
+        rows.set_edits({(clip, name): (one.text, one.against) for clip, name, one in edits})
+        rows.set_statuses({clip: (one.state, one.reason, one.words) for clip, one in decided.status.items()})
         for entry, at, size in entries:
             last = max(last, entry.batch)
             if entry.undo is not None or entry.redo is not None:

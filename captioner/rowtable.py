@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SCHEMA = """
@@ -173,11 +173,12 @@ class Rows:
     def all_edits(self) -> list[tuple[str, str, str, str | None]]:
         return list(self._db.execute("SELECT clip, field, text, against FROM edits ORDER BY clip, field"))
 
-    def set_edit(self, clip: str, field: str, text: str | None, against: str | None) -> None:
-        if text is None:
-            self._db.execute("DELETE FROM edits WHERE clip = ? AND field = ?", (clip, field))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?)", (clip, field, text, against))
+    def set_edits(self, edits: Mapping[tuple[str, str], tuple[str, str | None] | None]) -> None:
+        """(clip, field) -> text and what it was written against, or None for the draft."""
+        gone = [place for place, edit in edits.items() if edit is None]
+        self._db.executemany("DELETE FROM edits WHERE clip = ? AND field = ?", gone)
+        kept = [(*place, *edit) for place, edit in edits.items() if edit is not None]
+        self._db.executemany("INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?)", kept)
 
     def status(self, clip: str) -> tuple[str, str, str | None]:
         row = self._db.execute("SELECT state, reason, words FROM statuses WHERE clip = ?", (clip,)).fetchone()
@@ -186,11 +187,14 @@ class Rows:
     def all_statuses(self) -> list[tuple[str, str, str, str | None]]:
         return list(self._db.execute("SELECT clip, state, reason, words FROM statuses ORDER BY clip"))
 
-    def set_status(self, clip: str, state: str, reason: str, words: str | None) -> None:
-        if (state, reason, words) == ("todo", "", None):
-            self._db.execute("DELETE FROM statuses WHERE clip = ?", (clip,))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?)", (clip, state, reason, words))
+    def set_statuses(self, statuses: Mapping[str, tuple[str, str, str | None]]) -> None:
+        """Clip -> state, reason and the words that were approved."""
+        none = ("todo", "", None)
+        self._db.executemany(
+            "DELETE FROM statuses WHERE clip = ?", [(c,) for c, one in statuses.items() if one == none]
+        )
+        kept = [(clip, *one) for clip, one in statuses.items() if one != none]
+        self._db.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?)", kept)
 
     def forget_decisions(self) -> None:
         for table in ("edits", "statuses", "batches"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -259,6 +259,15 @@ class Store:
         query = "SELECT id, recording, 0, cut, draft, adopted FROM shelf WHERE id = ?"
         row = self._db.execute(query, (id_,)).fetchone()
         return None if row is None else ClipRow(*row)
+
+    def drafts_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Clip -> its packed draft, of those that are there."""
+        found: dict[str, bytes] = {}
+        for at in range(0, len(ids), 500):
+            some = ids[at : at + 500]
+            query = f"SELECT id, draft FROM clips WHERE id IN ({', '.join('?' * len(some))})"  # noqa: S608  marks alone
+            found |= dict(self._db.execute(query, some))
+        return found
 
     def replace_clips(self, recording: str, rows: Iterable[ClipRow]) -> None:
         """All clips of one recording at once: those that it no longer has go."""

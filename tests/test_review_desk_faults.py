@@ -128,7 +128,7 @@ def test_other_words_than_were_approved_are_not_approved(out: Path) -> None:
     with Desk(out) as desk:
         first = desk.session.ids[0]
         desk.do("approve", clip=first)
-        desk.store.rows.set_status(first, "approved", "", "what was said before")
+        desk.store.rows.set_statuses({first: ("approved", "", "what was said before")})
         desk.ledger.refresh([first])
         item = desk.item(first)
         assert item is not None

@@ -76,7 +76,7 @@ def test_a_caption_file_that_was_changed_outside_is_shown(out: Path) -> None:
 def test_a_draft_that_changed_under_an_edit_is_shown_with_both(out: Path) -> None:
     with Desk(out) as desk:
         desk.do("set-field", field="speech", text="mine")
-        desk.store.rows.set_edit(desk.session.clip, "speech", "mine", "what was drafted before")
+        desk.store.rows.set_edits({(desk.session.clip, "speech"): ("mine", "what was drafted before")})
 
     async def script(seat: Seat) -> None:
         assert "the draft of speech changed under your edit" in " ".join(seat.text.split())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,16 +188,19 @@ class Ledger:
         rows = self.store.rows
         gone: list[str] = []
         made: list[str] = []
+        statuses: dict[str, tuple[str, str, str | None]] = {}
+        edits: dict[tuple[str, str], tuple[str, str | None] | None] = {}
         for change in changes:
             new = change.new
             if isinstance(new, Shape):
                 gone, made = [*gone, *new.gone], [*made, *new.made]
             elif change.kind == "status":
                 status = new if isinstance(new, Status) else Status()
-                rows.set_status(change.clip, status.state, status.reason, status.words)
+                statuses[change.clip] = (status.state, status.reason, status.words)
             elif change.kind == "field":
-                text, against = (new.text, new.against) if isinstance(new, Edit) else (None, None)
-                rows.set_edit(change.clip, change.field, text, against)
+                edits[change.clip, change.field] = (new.text, new.against) if isinstance(new, Edit) else None
+        rows.set_statuses(statuses)
+        rows.set_edits(edits)
         if gone or made:
             hidden, own = kept_shapes(self.store)
             shape_into(Shape(tuple(gone), tuple(made)), hidden, own)
@@ -233,11 +236,12 @@ class Ledger:
         rows = self.store.rows
         known, folded = rows.get(clips), rows.folded(clips)
         all_edits, statuses = decided(rows)
+        drafted = self._drafted_words(known, all_edits)
         lines = []
         for id_, line in known.items():
             status, edits = statuses.get(id_, Status()), all_edits.get(id_, {})
             state, approved = status.state, status.words
-            words = edits["speech"].text if "speech" in edits else self._drafted_words(id_, line)
+            words = edits["speech"].text if "speech" in edits else drafted.get(id_, line.words)
             if state == "approved" and approved not in (None, words):
                 state = "edited"
             fresh = line._replace(
@@ -249,12 +253,10 @@ class Ledger:
         rows.fill(lines)
         rows.mark_stale(known)
 
-    def _drafted_words(self, clip: str, line: ClipLine) -> str:
-        """What the machine drafted: the row's own words where nobody edited them."""
-        if " speech " not in line.edited:
-            return line.words
-        row = self.store.clip(clip)
-        return line.words if row is None else plain_speech(unpack(row.draft, Caption).fields)
+    def _drafted_words(self, lines: Mapping[str, ClipLine], edits: Mapping[str, Mapping[str, Edit]]) -> dict[str, str]:
+        """What the machine drafted of those clips whose row has a person's words and that have them no more."""
+        back = [id_ for id_, line in lines.items() if " speech " in line.edited and "speech" not in edits.get(id_, {})]
+        return {id_: plain_speech(unpack(draft, Caption).fields) for id_, draft in self.store.drafts_of(back).items()}
 
 
 def _who() -> str:
