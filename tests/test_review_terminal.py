@@ -81,6 +81,16 @@ def test_the_alternate_screen_is_entered_once_and_the_terminal_is_given_back(out
         assert terminal.over() == 0
 
 
+def test_it_is_drawn_on_the_terminal_where_errors_go_into_a_file(out: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    start = f"import os; os.dup2(os.open({str(log)!r}, os.O_CREAT | os.O_WRONLY), 2); {START}"
+    with Terminal([sys.executable, "-c", start, str(out)], 120, 36) as terminal:
+        terminal.wait(KEYS)
+        terminal.send("Q")
+        terminal.wait("LEFT leave")
+    assert log.read_bytes() == b""
+
+
 def test_an_error_at_the_start_leaves_the_terminal_as_it_was(out: Path) -> None:
     (out / "review.jsonl").write_text("this is no decision\n")
     with review(out) as terminal:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,9 @@ from captioner.review.tui.boot import first_page
 
 if TYPE_CHECKING:
     from captioner.review.desk import Desk
+
+OUTPUT, ERRORS = 1, 2
+"""File descriptors."""
 
 
 def review(
@@ -27,6 +32,34 @@ def review(
     Returns how it was left: `write`, `leave`, or `hangup` where the terminal went away. Raises a CaptionerError where
     the dataset cannot be opened; the terminal is as it was before, then.
     """
+    with _drawn_on_terminal():
+        return _review(out, theme, ascii_only, read_only, sound, opened)
+
+
+@contextmanager
+def _drawn_on_terminal() -> Iterator[None]:
+    """The screen is drawn where errors are told, as is the custom; where those go into a file (`2>log`), it is drawn
+    where the output goes, and the file gets them again afterwards."""
+    if os.isatty(ERRORS) or not os.isatty(OUTPUT):
+        yield
+        return
+    kept = os.dup(ERRORS)
+    try:
+        os.dup2(OUTPUT, ERRORS)
+        yield
+    finally:
+        os.dup2(kept, ERRORS)
+        os.close(kept)
+
+
+def _review(
+    out: Path,
+    theme: str | None,
+    ascii_only: bool,
+    read_only: bool,
+    sound: str,
+    opened: Callable[[Path, bool], Desk] | None,
+) -> str:
     page = first_page(out, theme=theme, ascii_only=ascii_only)
     try:
         from captioner.review.hearing import make_hearing
