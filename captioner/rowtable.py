@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS rows (
     words TEXT NOT NULL, folded TEXT NOT NULL, doubts TEXT NOT NULL, findings INTEGER NOT NULL,
     errors INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, edited TEXT NOT NULL, rev INTEGER NOT NULL
     ) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS rows_order ON rows (recording, start, frames, id);
+DROP INDEX IF EXISTS rows_order;
+CREATE INDEX IF NOT EXISTS rows_listed ON rows (
+    recording, start, frames, id, status, trust, speaker, seconds, findings, errors);
 CREATE INDEX IF NOT EXISTS rows_status ON rows (status);
 CREATE TABLE IF NOT EXISTS edits (
     clip TEXT NOT NULL, field TEXT NOT NULL, text TEXT NOT NULL, against TEXT, PRIMARY KEY (clip, field)

@@ -213,7 +213,8 @@ def _status(term: Term) -> _Sql:
             wanted.append(value)
         else:
             raise QueryError(f"st:{value}: give {', '.join((*STATES, *groups))}", term.position)
-    return f"status IN ({', '.join('?' * len(wanted))})", wanted
+    # The plus keeps SQLite off the index by status: half the clips have one, and the index of the list is in order.
+    return f"+status IN ({', '.join('?' * len(wanted))})", wanted
 
 
 def _number(column: str) -> Callable[[Term], _Sql]:
