@@ -230,6 +230,8 @@ def test_a_terminal_that_can_nothing_is_enough(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(out)], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         env={**os.environ, "TERM": "dumb", "LANG": "C", "PYTHONUTF8": "0"},
+        # Whoever runs the tests in the background has taken ctrl+C off them, and what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     os.close(theirs)
     os.set_blocking(ours, False)
