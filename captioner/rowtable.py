@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS rows (
     ) WITHOUT ROWID;
 DROP INDEX IF EXISTS rows_order;
 CREATE INDEX IF NOT EXISTS rows_listed ON rows (
-    recording, start, frames, id, status, trust, speaker, seconds, findings, errors);
+    recording, start, frames, id, status, trust);
 CREATE INDEX IF NOT EXISTS rows_status ON rows (status);
 CREATE TABLE IF NOT EXISTS edits (
     clip TEXT NOT NULL, field TEXT NOT NULL, text TEXT NOT NULL, against TEXT, PRIMARY KEY (clip, field)
