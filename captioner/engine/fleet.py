@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from captioner.engine.remote import Remote
+from captioner.engine.remote import Remote, StandIn
 from captioner.errors import CaptionerError, ModelError, UsageError
 
 STRIKES = 2
 """Calls that must fail on one device and go well on another before the device is left out."""
 
 
-class Fleet:
+class Fleet(StandIn):
     """One model on several devices; stands in for it. What each device hears is decided by length alone."""
 
     def __init__(self, remotes: Sequence[Remote], say: Callable[[str], None]) -> None:
@@ -64,23 +64,6 @@ class Fleet:
                 self._say(f"{self._remotes[index].device} failed {STRIKES} times and is left out ({error})")
             return done
         raise error
-
-    # -- the protocols' methods --------------------------------------------------------------------------------------
-
-    def listen(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("listen", audios, (), progress)
-
-    def diarize(self, audios: Sequence[Any], hint: Any, progress: Any = None) -> list[Any]:
-        return self._call("diarize", audios, (hint,), progress)
-
-    def transcribe(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("transcribe", batch, (), progress)
-
-    def tag(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("tag", audios, (), progress)
-
-    def measure(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("measure", batch, (), progress)
 
 
 def shares(lengths: Sequence[float], devices: int) -> list[list[int]]:

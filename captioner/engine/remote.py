@@ -152,7 +152,29 @@ class Way:
     device: str
 
 
-class Remote:
+class StandIn:
+    """The protocols' methods, for whatever stands in for a model: each is one `_call`."""
+
+    def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def listen(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("listen", audios, (), progress)
+
+    def diarize(self, audios: Sequence[Any], hint: Any, progress: Any = None) -> list[Any]:
+        return self._call("diarize", audios, (hint,), progress)
+
+    def transcribe(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("transcribe", batch, (), progress)
+
+    def tag(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("tag", audios, (), progress)
+
+    def measure(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("measure", batch, (), progress)
+
+
+class Remote(StandIn):
     """Stands in for a model of any role. `ways` are tried in order when the model is loaded; what did not work is told
     to `say`."""
 
@@ -218,20 +240,3 @@ class Remote:
             self._most = tried // 2
         elif self._ever:
             self._most, self._ever = self._ever, 0
-
-    # -- the protocols' methods --------------------------------------------------------------------------------------
-
-    def listen(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("listen", audios, (), progress)
-
-    def diarize(self, audios: Sequence[Any], hint: Any, progress: Any = None) -> list[Any]:
-        return self._call("diarize", audios, (hint,), progress)
-
-    def transcribe(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("transcribe", batch, (), progress)
-
-    def tag(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("tag", audios, (), progress)
-
-    def measure(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
-        return self._call("measure", batch, (), progress)
