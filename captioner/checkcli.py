@@ -119,7 +119,7 @@ def _request(given: argparse.Namespace) -> Any:
 
         config = read_config(given.config, given.trainer)
     return Request(
-        given.dataset, trainer=given.trainer or (config.trainer if config is not None else None), config=config,
+        given.dataset, trainer=config.trainer if config is not None else given.trainer, config=config,
         trigger=given.trigger, caches=tuple(given.caches), decoded=tuple(given.decoded), lora=tuple(given.lora),
         python=given.python, listen=given.listen, tokenizer=given.tokenizer,
         silenced=_silenced() | _known(_reasons(given.silence)),

@@ -68,6 +68,8 @@ class Rule:
     """What `--fix` does about one finding; None: nothing that is safe."""
     needs: str = ""
     """What must be given for it to run: "listen", "caches", "decoded", "config", "lora", "words"; empty: nothing."""
+    hears: bool = False
+    """Whether it is about sound: it says nothing of a model that hears nothing."""
 
     def __call__(self, view: View) -> Iterable[Finding]:
         return self.check(view)
@@ -103,12 +105,13 @@ class Rule:
 
 def rule(
     id_: str, severity: Severity, title: str, *, trainers: Iterable[str] = (), cost: str = "", advice: str = "",
-    fix: Fix | None = None, needs: str = "",
+    fix: Fix | None = None, needs: str = "", hears: bool | None = None,
 ) -> Callable[[Check], Rule]:  # fmt: skip
-    """Makes a Rule of a function that looks at a View."""
+    """Makes a Rule of a function that looks at a View; `hears`: those of sound and of decoded sound do."""
+    sound = id_[0] in "AD" if hears is None else hears
 
     def made(check: Check) -> Rule:
-        return Rule(id_, severity, title, check, frozenset(trainers), cost, advice, fix, needs)
+        return Rule(id_, severity, title, check, frozenset(trainers), cost, advice, fix, needs, sound)
 
     return made
 

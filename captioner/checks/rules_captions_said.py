@@ -108,6 +108,14 @@ def other_words(view: View) -> Iterator[Finding]:
         if (window := view.window(clip)) is not None and not window.listed:
             continue  # nothing of it is heard: another rule says why
         quoted = speech(text)
+        if view.deaf:
+            if quoted:
+                yield other_words.finding(
+                    place_of(clip), f"it quotes {_head(quoted)}, and {view.trainer} hears nothing", severity=WARNING,
+                    cost="mouths and written letters are learnt for words that no sound goes with",
+                    fix="say what is seen, without the speech (captioner export OUT --to wan does)",
+                )  # fmt: skip
+            continue
         hearing, how = view.heard.get(clip.name), "a second hearing says"
         if hearing is None:
             hearing, how = heard_words(view, clip), "the transcript says"

@@ -182,6 +182,7 @@ def _latents(view: View) -> Iterator[Finding]:
     cost="the voice stays the base model's",
     advice="turn sound on",
     needs="config",
+    hears=True,
     trainers=("ltx", "id-lora", "ai-toolkit"),
 )
 def deaf(view: View) -> Iterator[Finding]:
@@ -239,6 +240,12 @@ def idle(view: View) -> Iterator[Finding]:
                 given.file, f"{block.name}: num_frames {given.value} is ignored because of auto_frame_count: each clip "
                 "has its own count", line=given.line,
                 cost="nothing: it is not what is wrong, whatever you are told", fix="take it out to save the question",
+            )  # fmt: skip
+        given = block.fields.get("do_audio")
+        if given is not None and given.value is True and view.deaf:
+            yield idle.finding(
+                given.file, f"{block.name}: do_audio has no effect: {block.options.arch} hears nothing",
+                line=given.line, cost="no voice is learnt, whatever it says", fix="take it out",
             )  # fmt: skip
 
 

@@ -220,12 +220,14 @@ def unknown_kind(view: View) -> Iterator[Finding]:
             continue
         if view.trainer is None:
             continue
-        video, audio = VIDEO_OF.get(view.trainer, frozenset()), AUDIO_OF.get(view.trainer)
+        reader = view.config.through if view.config is not None and view.config.through else view.trainer
+        video = VIDEO_OF.get(reader, frozenset())
+        audio = frozenset[str]() if view.deaf else AUDIO_OF.get(reader)
         refused = (audio is not None and extension not in audio) if extension in AUDIO else (
             bool(video) and extension not in video
         )  # fmt: skip
         if refused:
-            yield unknown_kind.finding(clip.name, f"{view.trainer} lists no .{extension}")
+            yield unknown_kind.finding(clip.name, f"{reader} lists no .{extension}")
 
 
 @rule(

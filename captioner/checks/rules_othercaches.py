@@ -64,6 +64,8 @@ def ai_toolkit(view: View) -> Iterator[Finding]:
 
 def _hears(view: View) -> bool:
     """Whether sound is meant to be trained: what the config says, and yes where there is none."""
+    if view.deaf:
+        return False
     return bool(getattr(view.options, "do_audio", True)) if view.config is not None else True
 
 
@@ -136,7 +138,7 @@ def _short(text: str) -> str:
 
 
 @rule(
-    "K07", ERROR, "the cached sound of musubi does not belong to the cached picture", needs="caches",
+    "K07", ERROR, "the cached sound of musubi does not belong to the cached picture", needs="caches", hears=True,
     cost="the old voice is trained with the new picture: a stale _ltx2_audio is never cleaned", advice=MUSUBI_AGAIN,
 )  # fmt: skip
 def musubi_sound(view: View) -> Iterator[Finding]:

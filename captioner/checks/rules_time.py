@@ -78,7 +78,7 @@ def _rounded(view: View, clip: ClipView, window: Window, group: int) -> Iterator
             clip.name,
             f"it has {many(frames, 'frame')} and {window.shown} are trained{at}: its last {many(behind, 'frame')} "
             f"({float(behind / rate):.2f} s) are not used",
-            cost=tail_lost(clip, window), severity=WARNING if harmless(clip, window) else None,
+            cost=tail_lost(clip, window), severity=WARNING if view.deaf or harmless(clip, window) else None,
         )  # fmt: skip
     if window.repeated:
         yield rounded.finding(
@@ -125,7 +125,7 @@ def long(view: View) -> Iterator[Finding]:
         if behind > 0 and window.frames < floor(clip.media.frames, group) and not _drawn(view, clip, window):
             yield long.finding(
                 clip.name, f"it has {many(clip.media.frames, 'frame')} and the first {window.frames} are used",
-                cost=tail_lost(clip, window), severity=WARNING if harmless(clip, window) else None,
+                cost=tail_lost(clip, window), severity=WARNING if view.deaf or harmless(clip, window) else None,
             )  # fmt: skip
 
 

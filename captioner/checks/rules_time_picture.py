@@ -12,6 +12,7 @@ from captioner.checks.lost import many, tail_lost
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_time import filmed
 from captioner.checks.view import ClipView, View
+from captioner.trainers import wan
 from captioner.trainers._buckets import STEP, Bucket, chosen
 
 MOST_CROP = 0.15
@@ -137,11 +138,13 @@ def cropped(view: View) -> Iterator[Finding]:
         bucket = chosen(clip.facts, buckets_of(view.options_of(clip))) if window is not None else None
         if bucket is not None:
             yield from _into(clip, bucket)
-        elif media.width % STEP or media.height % STEP:
+            continue
+        step = wan.step(view.options_of(clip)) if view.is_for("wan") else STEP
+        if media.width % step or media.height % step:
             yield cropped.finding(
-                clip.name, f"its picture is {media.width} x {media.height}, not in multiples of {STEP}",
-                cost=f"up to {max(media.width % STEP, media.height % STEP)} lines of its edge are cut off or squeezed",
-                fix=f"make it {media.width // STEP * STEP} x {media.height // STEP * STEP}", severity=INFO,
+                clip.name, f"its picture is {media.width} x {media.height}, not in multiples of {step}",
+                cost=f"up to {max(media.width % step, media.height % step)} lines of its edge are cut off or squeezed",
+                fix=f"make it {media.width // step * step} x {media.height // step * step}", severity=INFO,
             )  # fmt: skip
 
 

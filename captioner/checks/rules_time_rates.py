@@ -12,7 +12,7 @@ from captioner.checks.lost import many, tail_lost, words_lost
 from captioner.checks.rules import ERROR, WARNING, rule, rules_in
 from captioner.checks.rules_time import counts_itself, filmed, same_rate
 from captioner.checks.view import ClipView, View
-from captioner.trainers import musubi
+from captioner.trainers import ai_toolkit, musubi, wan
 from captioner.trainers._window import SAME_TEMPO, Window
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def whole(clip: ClipView, options: musubi.Options) -> Window:
 
 
 @rule(
-    "T04", ERROR, "the sound of a long clip is squeezed into its beginning",
+    "T04", ERROR, "the sound of a long clip is squeezed into its beginning", hears=True,
     cost="the whole sound is squeezed into the first pictures: the voice plays fast, its pitch kept, and lips "
     "do not fit", trainers=("musubi",),
     advice='set frame_extraction = "full" with a max_frames that holds the longest clip, or cut the clips',
@@ -95,12 +95,12 @@ def _partial(clip: ClipView, options: musubi.Options) -> bool:
 @rule(
     "T06", ERROR, "target_frames or a rate is missing or of the wrong kind",
     cost="clips train as single pictures, or the run stops", trainers=("musubi",), needs="config",
-    advice="target_frames = [121], target_fps = 25.0, source_fps = 25.0",
+    advice="target_frames = [121], target_fps = 25.0, source_fps = 25.0 (Wan: [81], and no target_fps)",
 )  # fmt: skip
 def targets(view: View) -> Iterator[Finding]:
     assert view.config is not None
     for fault in view.config.faults:
-        if fault.key.rpartition(".")[2].partition("[")[0] in MUSUBI_COUNTS:
+        if fault.kind != "unknown" and fault.key.rpartition(".")[2].partition("[")[0] in MUSUBI_COUNTS:
             yield targets.finding(
                 fault.file, fault.told, cost=fault.cost, fix=fault.fix if "point" not in fault.told else None,
                 line=fault.line,
@@ -111,7 +111,8 @@ def targets(view: View) -> Iterator[Finding]:
             continue
         yield targets.finding(
             block.file, f"{block.name} has no target_frames, and the default is [1]", line=block.line,
-            cost=f"{many(len(members(view, block)), 'clip')} train as one still picture each: nothing moves or speaks",
+            cost=f"{many(len(members(view, block)), 'clip')} train as one still picture each: nothing moves"
+            + ("" if view.deaf else " or speaks"),
         )  # fmt: skip
 
 
@@ -121,10 +122,14 @@ MUSUBI_COUNTS = frozenset({"target_frames", "target_fps", "source_fps"})
 
 @rule(
     "T07", ERROR, "a clip's frame rate is not the trainer's",
-    cost="sound and lips drift apart, or the voice is squeezed", trainers=("musubi", "simpletuner", "ai-toolkit"),
+    cost="sound and lips drift apart, or the voice is squeezed",
+    trainers=("musubi", "simpletuner", "ai-toolkit", "wan"),
     advice="set the trainer's rate to the clips' own, or make the clips at its rate",
 )  # fmt: skip
 def other_rate(view: View) -> Iterator[Finding]:
+    if view.is_for("wan"):
+        yield from _models_rate(view)
+        return
     for clip, window in filmed(view):
         if window is None or not window.listed or clip.media.rate is None or clip.media.variable:
             continue
@@ -157,13 +162,47 @@ def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
     source = musubi_source(clip, options)
     if rate is None or target is None or abs(float(source) / target - 1) < SAME_TEMPO / 10:
         return
-    if not musubi.resamples(source, target):
+    if not musubi.resamples(source, options):
         made = whole(clip, options)
         yield other_rate.finding(
             clip.name, f"its {float(rate):.3f} frames a second are played as {target:g}",
             cost=f"{played(made)}" if stretched(made) else "its motion plays at another speed than its sound",
             fix=f"target_fps = {round(float(rate), 3)!r}",
         )  # fmt: skip
+
+
+def _models_rate(view: View) -> Iterator[Finding]:
+    """Wan's models are told no rate: pictures of another are learnt as slow or fast motion."""
+    for block in blocks(view):
+        options, own = block.options, wan.own_rate(block.options)
+        if isinstance(options, ai_toolkit.Options) and abs(own / options.fps - 1) > SAME_TEMPO / 10:
+            given = f"fps is {options.fps:g}" if "fps" in block.fields else f"fps is not given ({options.fps:g})"
+            yield other_rate.finding(
+                block.file, f"{block.name}: {given}, and the model takes its pictures for {own:g} a second",
+                line=block.line_of("fps"), cost=_slower(own / options.fps, "every clip"), fix=f"fps: {own:g}",
+            )  # fmt: skip
+    for clip, window in filmed(view):
+        options = wan.loader(view.options_of(clip), clip.media.rate)
+        if window is None or not window.listed or clip.media.variable or not clip.media.rate:
+            continue
+        if not isinstance(options, musubi.Options) or options.target_fps is None:
+            continue
+        rate, source = float(clip.media.rate), options.source_fps
+        if source is not None and source < options.target_fps and view.config is not None:
+            continue  # T08 says it
+        faster = max(source or 0.0, options.target_fps) / rate
+        if abs(faster - 1) > SAME_TEMPO / 10:
+            how = f"are played as {options.target_fps:g}" if source is None else f"are taken for {source:g}"
+            yield other_rate.finding(
+                clip.name, f"its {rate:.3f} frames a second {how}", cost=_slower(faster, "it"),
+                fix=f"source_fps = {round(rate, 3)!r}" if rate >= options.target_fps
+                else f"make clips of {options.target_fps:g} frames a second",
+            )  # fmt: skip
+
+
+def _slower(faster: float, what: str) -> str:
+    """What a wrong speed teaches."""
+    return f"{what} moves at {faster:.2f} of its speed: {'slow' if faster < 1 else 'fast'} motion is learnt"
 
 
 def musubi_source(clip: ClipView, options: musubi.Options) -> Any:
@@ -184,11 +223,12 @@ def too_slow(view: View) -> Iterator[Finding]:
         source = musubi_source(clip, options)
         if window is None or source is None or options.target_fps is None or source >= options.target_fps:
             continue
-        if musubi.resamples(source, options.target_fps):
+        if musubi.resamples(source, options):
             made = whole(clip, options)
             yield too_slow.finding(
                 clip.name, f"it has {float(source):.3f} frames a second, and {options.target_fps:g} are asked for",
-                cost=played(made) if window.listed else f"it is left out without a line in the log: {window.losses[0]}",
+                cost=_slower(options.target_fps / float(source), "it") if window.listed and view.deaf
+                else played(made) if window.listed else f"it is left out without a line in the log: {window.losses[0]}",
             )  # fmt: skip
 
 

@@ -118,8 +118,8 @@ def run(view: View, notes: Sequence[str] = ()) -> Report:
 
 
 def _not_for(one: Rule, view: View) -> str | None:
-    if one.holds_for(view.trainer):
-        return None
+    if any(one.holds_for(name) for name in view.readers or (None,)):
+        return "the model hears nothing" if one.hears and view.deaf else None
     return "it is about another trainer" if view.trainer else "no trainer was named (--trainer)"
 
 

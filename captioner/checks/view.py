@@ -10,7 +10,7 @@ All of it is gathered once (`captioner.checks.gather`); a rule reads values and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,12 @@ class View:
             return None
         if self.config is not None and self.config.options is not None:
             return self.config.options
-        return self.module.options_for([clip.facts for clip in self.playable])
+        made = self.module.options_for([clip.facts for clip in self.playable])
+        if self.config is not None and self.config.through:
+            from captioner.trainers import wan
+
+            return wan.loader(replace(made, through=self.config.through))
+        return made
 
     def options_of(self, clip: ClipView) -> Any:
         """The options that hold for one clip: those of the config's dataset block that it belongs to."""
@@ -238,9 +243,20 @@ class View:
             self._windows[clip.name] = self.module.window(clip.facts, self.options_of(clip))
         return self._windows[clip.name]
 
+    @cached_property
+    def readers(self) -> frozenset[str]:
+        """The trainer, and the one whose loader reads the clips where that is another: Wan is trained through two."""
+        through = self.config.through if self.config is not None else ""
+        return frozenset(filter(None, (self.trainer, through)))
+
     def is_for(self, *names: str) -> bool:
-        """Whether the trainer is one of these."""
-        return self.trainer in names
+        """Whether the trainer, or the one whose loader it uses, is one of these."""
+        return not self.readers.isdisjoint(names)
+
+    @cached_property
+    def deaf(self) -> bool:
+        """Whether the model that is trained hears nothing, whatever it is told."""
+        return self.module is not None and not self.module.TAKES_SOUND
 
     @property
     def captioned(self) -> Iterator[tuple[ClipView, str]]:

@@ -54,6 +54,8 @@ class Options:
     preserve_audio_timing: bool = False
     group: int = 8
     """Frames a latent frame: 8 for LTX, 4 for Wan."""
+    upstream: bool = False
+    """Its first home, which trains Wan: frames are drawn anew where `source_fps` is given, and always then."""
 
     def __post_init__(self) -> None:
         if self.frame_extraction not in EXTRACTIONS:
@@ -84,15 +86,16 @@ def windows(clip: ClipFacts, options: Options) -> tuple[Window, ...]:
         target = source
     longest = max(_rounded(options))
     head = options.frame_extraction == "head"
-    kept = _kept(clip.frames, source, target, longest if head else None)
+    drawn = resamples(source, options)
+    kept = kept_of(clip.frames, source, target, longest if head else None, drawn=drawn)
     items = _items(kept, options)
     if not items:
         least = min(_rounded(options))
         return (unlisted(f"of its {clip.frames} frames {kept} are taken and {least} are asked for: it is left out"),)
-    everything = _kept(clip.frames, source, target, None)
+    everything = kept_of(clip.frames, source, target, drawn=drawn)
     # Of a clip that `head` cut short the loader knows only the frames that it decoded: all sound belongs to those.
     whole = kept if head else everything
-    resampled = kept != clip.frames and source != target and resamples(source, target)
+    resampled = kept != clip.frames and source != target and drawn
     return tuple(_window(clip, first, count, whole, everything, target, options, resampled) for first, count in items)
 
 
@@ -123,14 +126,20 @@ def _window(
     return replace(made, repeated=repeated, losses=told)
 
 
-def resamples(source: Fraction, target: Fraction | float) -> bool:
-    """Whether frames are drawn anew where a source is asked for at another rate."""
-    return abs(math.ceil(source) - target) > NEAR
+def resamples(source: Fraction, options: Options) -> bool:
+    """Whether frames are drawn anew of a clip that is taken to have `source` frames a second."""
+    if options.target_fps is None:
+        return False
+    if options.upstream:
+        return options.source_fps is not None
+    return abs(math.ceil(source) - options.target_fps) > NEAR
 
 
-def _kept(frames: int, source: Fraction, target: Fraction, end: int | None) -> int:
-    """Frames that are decoded: where rates differ, those that fall on a place of their own; none is ever doubled."""
-    if not resamples(source, target):
+def kept_of(
+    frames: int, source: Fraction, target: Fraction, end: int | None = None, *, drawn: bool = True
+) -> int:  # fmt: skip
+    """Frames that are decoded: where they are drawn anew, those that fall on a place of their own; none is doubled."""
+    if not drawn:
         return frames if end is None else min(frames, end)
     # Summed up in floating point as its loader does, whose rounding may drop a frame now and then.
     step, at, places = float(target) / float(source), 0.0, set()

@@ -1,4 +1,4 @@
-"""Configs of five trainers, from whatever file a person has, as one `TrainerConfig`.
+"""Configs of all trainers, from whatever file a person has, as one `TrainerConfig`.
 
     config = read_config(Path("train.yaml"))
     config.options_of(Path("clips/take1_f0n121.mp4"))  # the trainer's own Options
@@ -23,7 +23,8 @@ from captioner.errors import BadFormat, UsageError
 __all__ = ["Block", "Fault", "Given", "TrainerConfig", "parse_config", "read_config"]
 
 PARSERS = {
-    "id-lora": "id_lora", "ltx": "ltx", "musubi": "musubi", "simpletuner": "simpletuner", "ai-toolkit": "ai_toolkit",
+    "id-lora": "id_lora", "ltx": "ltx", "wan": "wan", "musubi": "musubi", "simpletuner": "simpletuner",
+    "ai-toolkit": "ai_toolkit",
 }  # fmt: skip
 """In the order in which they are asked whether a file is theirs: a fork before what it was forked from."""
 
@@ -58,7 +59,7 @@ def parse_config(
     for script, held in (scripts or {}).items():
         commands += commands_in(held, script)
     asked = _asked(doc, commands, trainer)
-    if asked == "musubi" and doc.form == "commands":
+    if asked in ("musubi", "wan") and doc.form == "commands":
         doc = _named(commands, "dataset_config", read) or doc
     if asked == "ltx" and doc.form == "commands":
         doc = _named(commands, "", read) or doc
@@ -68,7 +69,13 @@ def parse_config(
 
 def _asked(doc: Doc, commands: Sequence[Command], trainer: str | None) -> str:
     """The trainer whose config it is."""
+    from captioner.checks.configs import wan
+
     told = [name for name in PARSERS if _parser(name).recognised(doc, commands)]
+    if trainer == "wan" and "wan" not in told and wan.may_be(doc, commands):
+        return "wan"
+    if told[:1] == ["wan"] and trainer in (None, wan.through(doc, commands)):
+        return "wan"  # whoever names the loader means the model that the file names
     if trainer in PARSERS:
         if told and trainer not in told:
             raise UsageError(f"{doc.name}: has the shape of a config for {told[0]}; give --trainer {told[0]}")

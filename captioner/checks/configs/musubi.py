@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from captioner.checks.configs.flags import Command
@@ -54,10 +55,30 @@ BLOCK = Table(
     unknown=_REFUSED, refused=True,
 )  # fmt: skip
 
-FILE = Table({"general": table(GENERAL), "datasets": items(table(BLOCK))}, needed=("datasets",), refused=True,
-             unknown=_REFUSED)  # fmt: skip
-
 SCRIPTS = ("ltx2_cache_latents.py", "ltx2_cache_text_encoder_outputs.py", "ltx2_train_network.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What differs between its LTX-2 branch and its first home, which trains Wan."""
+
+    scripts: tuple[str, ...] = SCRIPTS
+    """That cache latents, cache texts and train, in this order."""
+    general: Table = GENERAL
+    block: Table = BLOCK
+    target_fps: float | None = 25.0
+    """Where no field says it."""
+    group: int = 8
+    upstream: bool = False
+
+    @property
+    def file(self) -> Table:
+        """The whole dataset file."""
+        kinds = {"general": table(self.general), "datasets": items(table(self.block))}
+        return Table(kinds, needed=("datasets",), refused=True, unknown=_REFUSED)
+
+
+LTX2 = Form()
 MODES = {"v": "video", "video": "video", "av": "av", "va": "av", "a": "audio", "audio": "audio"}
 
 
@@ -73,18 +94,18 @@ def recognised(doc: Doc, commands: Sequence[Command]) -> bool:
     return doc.form == "commands" and any(one.program in SCRIPTS for one in commands)
 
 
-def parsed(doc: Doc, commands: Sequence[Command], read: Read) -> TrainerConfig:
+def parsed(doc: Doc, commands: Sequence[Command], read: Read, form: Form = LTX2) -> TrainerConfig:
     """What the dataset file and the commands say."""
-    found = checked(doc, doc.value, (), FILE)
-    calls = [one for one in commands if one.program in SCRIPTS]
-    mode = _mode(calls)
-    sound = mode[0] if mode else True
+    found = checked(doc, doc.value, (), form.file)
+    calls = [one for one in commands if one.program in form.scripts]
+    mode = None if form.upstream else _mode(calls)
+    sound = mode[0] if mode else not form.upstream
     general = found.under("general")
     blocks = []
     number = 0
     while f"datasets[{number}]" in found.fields:
         name = f"datasets[{number}]"
-        blocks.append(_block(doc, name, number, general | found.under(name), sound, calls, read))
+        blocks.append(_block(doc, name, number, general | found.under(name), sound, calls, read, form))
         number += 1
     faults = [*found.faults, *_missing(doc, blocks)]
     flags = {
@@ -126,8 +147,9 @@ def _mode(calls: Sequence[Command]) -> tuple[bool, Given] | None:
 
 
 def _block(
-    doc: Doc, name: str, number: int, fields: dict[str, Given], sound: bool, calls: Sequence[Command], read: Read
-) -> Block:
+    doc: Doc, name: str, number: int, fields: dict[str, Given], sound: bool, calls: Sequence[Command], read: Read,
+    form: Form,
+) -> Block:  # fmt: skip
     def value(field: str, default: Any) -> Any:
         given = fields.get(field)
         return default if given is None else given.value
@@ -139,12 +161,13 @@ def _block(
             target_frames=tuple(value("target_frames", own.target_frames)) or own.target_frames,
             max_frames=value("max_frames", own.max_frames),
             frame_extraction=value("frame_extraction", own.frame_extraction),
-            target_fps=value("target_fps", own.target_fps), source_fps=value("source_fps", None),
+            target_fps=value("target_fps", form.target_fps), source_fps=value("source_fps", None),
             frame_stride=value("frame_stride", 1), frame_sample=value("frame_sample", 1), mode_av=sound,
-            preserve_audio_timing=any("preserve_audio_timing" in one.flags for one in calls),
+            preserve_audio_timing=any("preserve_audio_timing" in one.flags for one in calls), group=form.group,
+            upstream=form.upstream,
         )  # fmt: skip
     except SettingsError:
-        options = own
+        options = replace(own, target_fps=form.target_fps, group=form.group, upstream=form.upstream)
     listings = tuple(str(value(key, "")) for key in ("video_jsonl_file", "audio_jsonl_file") if value(key, ""))
     names = [clip_names(read(listing), listing, ("video_path", "audio_path")) for listing in listings]
     ending = value("caption_extension", None)

@@ -107,6 +107,8 @@ class TrainerConfig:
     """Whether the job itself trains sound, apart from its dataset blocks; None where they alone decide."""
     sound_given: Given | None = None
     """The field that says so."""
+    through: str = ""
+    """The trainer whose loader reads the clips, where it is not the trainer itself: Wan is trained through two."""
 
     @property
     def options(self) -> Any:
