@@ -55,13 +55,14 @@ def choose_backends(settings: Settings) -> dict[str, Backend]:
         "vad": (settings.vad, {}, common),
         "diarizer": (settings.diarizer, settings.diarizer_options, common),
         "asr": (settings.asr, settings.asr_options, common | asr),
+        "aligner": (settings.aligner, settings.aligner_options, {}),
         "tagger": (settings.tagger, settings.tagger_options, common),
         "voice": (settings.voice, {}, common),
         "describer": (settings.describer, settings.describer_options, {}),
     }
     chosen = {}
     for role, (name, options, defaults) in given.items():
-        if role in ("tagger", "describer") and name == "none":
+        if role in ("aligner", "tagger", "describer") and name == "none":
             continue
         if role == "tagger" and name == "auto":
             name = best_tagger()

@@ -53,6 +53,7 @@ def add_command(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--asr", nargs="+", metavar="NAME", help="Whisper models: tiny ... large-v3-turbo, owner/name")
     parser.add_argument("--tagger", nargs="+", metavar="NAME", help="onnx, ast, ced, or owner/name")
+    parser.add_argument("--aligner", nargs="+", metavar="OWNER/NAME", help="a letter model for `--aligner ctc`")
     parser.add_argument("--diarizer", nargs="+", metavar="NAME", help="pyannote, or owner/name of a pipeline")
     parser.add_argument("--repository", nargs="+", metavar="OWNER/NAME", help="any other repository, all of it")
     parser.add_argument("--dry-run", action="store_true", help="say what is here and what is not; fetch nothing")
@@ -97,7 +98,9 @@ def _say(stream: TextIO, text: str) -> None:
 def _chosen(given: argparse.Namespace) -> list[tuple[str, str]]:
     """(role, name) of each thing asked for; of the settings where nothing was."""
     asked = [
-        (role, name) for role in ("asr", "tagger", "diarizer", "repository") for name in getattr(given, role) or ()
+        (role, name)
+        for role in ("asr", "aligner", "tagger", "diarizer", "repository")
+        for name in getattr(given, role) or ()
     ]
     if asked:
         return asked
@@ -116,6 +119,7 @@ def of_settings(settings: Settings) -> list[tuple[str, str]]:
         ("asr", settings.model or "base") if whisper else ("asr", settings.asr),
         ("tagger", str(model) if model and settings.tagger in ("ast", "ced") else _tagger_of(settings.tagger)),
         ("diarizer", str(pipeline) if pipeline and settings.diarizer == "pyannote" else settings.diarizer),
+        *([("aligner", str(settings.aligner_options.get("model") or "ctc"))] if settings.aligner == "ctc" else []),
     ]
 
 
@@ -165,6 +169,14 @@ def _tagger(name: str) -> Item:
     return Item(f"tagger {name}", _transformers(_named(repository, "--tagger")))
 
 
+def _aligner(name: str) -> Item:
+    from captioner.models.aligner import ctc
+
+    if Path(name).expanduser().exists():
+        return Item(f"aligner {name}", None, found=name)
+    return Item(f"aligner {name}", ctc.wanted(ctc.DEFAULT if name == "ctc" else _named(name, "--aligner")))
+
+
 def _diarizer(name: str) -> Item:
     if name in EMBEDDED:
         return Item(f"diarizer {name}", None)
@@ -183,7 +195,7 @@ def _repository(name: str) -> Item:
 
 
 ITEMS: dict[str, Callable[[str], Item]] = {
-    "asr": _asr, "tagger": _tagger, "diarizer": _diarizer, "repository": _repository,
+    "asr": _asr, "aligner": _aligner, "tagger": _tagger, "diarizer": _diarizer, "repository": _repository,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from captioner.settings import Settings
 from captioner.stages import Job, Stages
 from captioner.store import Store
 
-SPEEDS = {"sound": 250.0, "picture": 12.0, "vad": 90.0, "diarizer": 12.0, "asr": 3.5, "tagger": 150.0}
+SPEEDS = {"sound": 250.0, "picture": 12.0, "vad": 90.0, "diarizer": 12.0, "asr": 3.5, "aligner": 60.0, "tagger": 150.0}
 """Seconds of media a second on two laptop-class cores, before this machine has been seen at work."""
 
 WRITE_SPEED = 2.0

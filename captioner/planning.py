@@ -22,7 +22,7 @@ from captioner.speech.regions import speech_regions
 from captioner.speech.stray import unexplained
 from captioner.speech.trust import VERSION as TRUST_VERSION
 from captioner.speech.trust import weighed
-from captioner.stages import Job, Reporter, Stages
+from captioner.stages import Job, Reporter, Stages, words_stage
 from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript
@@ -104,7 +104,7 @@ def ground_of(job: Job, results: Results, settings: Settings, rate: Fraction, ad
     recording = job.recording
     sound = results.result(job, "sound", Sound)
     activity = results.result(job, "vad", Activity)
-    transcript = results.result(job, "asr", Transcript)
+    transcript = results.result(job, words_stage(job.keys), Transcript)
     diarization = results.result(job, "diarizer", Diarization)
     picture = results.result(job, "picture", Picture) if recording.video is not None else None
     turns = adopt_turns(adopted, diarization.turns)

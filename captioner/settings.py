@@ -134,6 +134,13 @@ class Settings(BaseModel):
         "speech",
     )  # fmt: skip
     asr_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
+    aligner: str = _setting(
+        "none",
+        "Who refines the times of the words: none (the transcriber's own), pocketsphinx (English; align extra), ctc "
+        "(any letter model of transformers, aligner_options: {model: NAME}; gpu extra).",
+        "speech",
+    )
+    aligner_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     model: str | None = _setting(None, "Whisper model: tiny ... large-v3-turbo, or a folder. Default: base.", "speech")
     beam_size: Annotated[int, Field(ge=1)] = _setting(5, "Beams of the transcriber.", "speech")
     glossary: str | None = _setting(

@@ -75,6 +75,11 @@ class Job:
     failure: Failure | None = None
 
 
+def words_stage(keys: Mapping[str, str]) -> str:
+    """The stage whose transcript counts: the aligner's where there is one, else the transcriber's."""
+    return "aligner" if "aligner" in keys else "asr"
+
+
 @dataclass(slots=True)
 class Stages:
     """Runs what is stale. `have` holds every key that is stored."""
@@ -110,6 +115,8 @@ class Stages:
         }
         if recording.video is not None:
             keys["picture"] = key_of("picture", PICTURE_VERSION, recording.content, recording.video)
+        if "aligner" in self.backends:
+            keys["aligner"] = key_of("aligner", keys["asr"], identity["aligner"])
         if "tagger" in self.backends:
             keys["tagger"] = key_of("tagger", sound, identity["tagger"])
         return keys
@@ -127,7 +134,7 @@ class Stages:
 
     def run(self, jobs: Sequence[Job]) -> None:
         """All stages over all jobs; a job that fails is left out of the rest."""
-        for stage in (self.sound, self.picture, self.vad, self.diarizer, self.asr, self.tagger):
+        for stage in (self.sound, self.picture, self.vad, self.diarizer, self.asr, self.aligner, self.tagger):
             stage([job for job in jobs if job.failure is None])
 
     def sound(self, jobs: Sequence[Job]) -> None:
@@ -176,6 +183,21 @@ class Stages:
             return answer
 
         self._batches("asr", jobs, listen)
+
+    def aligner(self, jobs: Sequence[Job]) -> None:
+        if "aligner" not in self.backends:
+            return
+        from captioner.models.protocols import Saying
+        from captioner.speech.retime import retimed
+
+        def place(model: Any, batch: Sequence[Job], step: Callable[[float], None]) -> list[Transcript]:
+            heard = [self.result(job, "asr", Transcript) for job in batch]
+            waves = self._waves(batch)
+            asked = [Saying(wave, said.words, said.language) for wave, said in zip(waves, heard, strict=True)]
+            spans = model.align(asked, step)
+            return [retimed(said, own, wave.duration) for said, own, wave in zip(heard, spans, waves, strict=True)]
+
+        self._batches("aligner", jobs, place)
 
     def tagger(self, jobs: Sequence[Job]) -> None:
         if "tagger" in self.backends:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from captioner.formats import ctm, rttm
 from captioner.identities import local_names
-from captioner.stages import Job, Stages
+from captioner.stages import Job, Stages, words_stage
 from captioner.store import key_of
 from captioner.types import Diarization, Transcript, Turn
 
@@ -29,10 +29,9 @@ def write_heard(jobs: Sequence[Job], stages: Stages, out: Path) -> list[str]:
     names = local_names(stages.store)
     kinds: Mapping[str, Callable[[Job, str], str]] = {
         "turns": lambda job, uri: rttm.serialize({uri: _turns(job, stages, names)}),
-        "words": lambda job, uri: ctm.serialize({uri: stages.result(job, "asr", Transcript).words}),
+        "words": lambda job, uri: ctm.serialize({uri: stages.result(job, words_stage(job.keys), Transcript).words}),
     }
     suffixes = {"turns": ".rttm", "words": ".ctm"}
-    stages_of = {"turns": "diarizer", "words": "asr"}
     before: dict[str, list[str]] = json.loads(stages.store.meta("heard files") or "{}")
     now: dict[str, list[str]] = {}
     kept: list[str] = []
@@ -40,7 +39,7 @@ def write_heard(jobs: Sequence[Job], stages: Stages, out: Path) -> list[str]:
         uri = uri_of(job.recording.name)
         for folder, make in kinds.items():
             place = f"{folder}/{uri}{suffixes[folder]}"
-            path, key = out / place, job.keys[stages_of[folder]]
+            path, key = out / place, job.keys["diarizer" if folder == "turns" else words_stage(job.keys)]
             if folder == "turns":
                 key = key_of(key, sorted(names.get(job.recording.name, {}).items()))
             known = before.get(place)

@@ -172,7 +172,7 @@ def wants(settings: Settings) -> frozenset[str]:
     chosen: set[str] = set()
     if settings.diarizer == "pyannote":
         chosen |= {"torch", "torchaudio", "pyannote.audio"}
-    if settings.tagger in ("ast", "ced") or settings.describer == "transformers":
+    if settings.tagger in ("ast", "ced") or settings.describer == "transformers" or settings.aligner == "ctc":
         chosen |= {"torch", "transformers"}
     return frozenset(chosen)
 

@@ -167,6 +167,9 @@ class StandIn:
     def transcribe(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
         return self._call("transcribe", batch, (), progress)
 
+    def align(self, batch: Sequence[Any], progress: Any = None) -> list[Any]:
+        return self._call("align", batch, (), progress)
+
     def tag(self, audios: Sequence[Any], progress: Any = None) -> list[Any]:
         return self._call("tag", audios, (), progress)
 

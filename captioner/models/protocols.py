@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from captioner.errors import DescriptionError
 from captioner.measures import Measures, Tag
 from captioner.times import Span
-from captioner.types import Activity, Diarization, Transcript
+from captioner.types import Activity, Diarization, Transcript, Word
 
 Samples = NDArray[np.float32]
 """float32 (n,), mono, 16 kHz, in [-1, 1]."""
@@ -72,6 +72,23 @@ class Listening:
 class Transcriber(Protocol):
     def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
         """One transcript a recording, in order; words in order of their start, inside the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One recording whose words are known, and roughly when they are said."""
+
+    audio: Waveform
+    words: tuple[Word, ...]
+    """In order of their start."""
+    language: str | None = None
+    """ISO 639-1 of what is said, where known."""
+
+
+class Aligner(Protocol):
+    def align(self, batch: Sequence[Saying], progress: Progress | None = None) -> list[tuple[Span | None, ...]]:
+        """When each word is said, in the order of the words, inside the recording; None for a word that it finds no
+        place for."""
 
 
 class Tagger(Protocol):

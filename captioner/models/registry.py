@@ -16,7 +16,7 @@ from typing import Any
 
 from captioner.errors import BackendMissing, SettingsError
 
-ROLES = ("vad", "diarizer", "asr", "tagger", "voice", "describer")
+ROLES = ("vad", "diarizer", "asr", "aligner", "tagger", "voice", "describer")
 
 
 def backends(role: str) -> dict[str, str]:

@@ -77,7 +77,7 @@ def open_classifier(
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     half = chosen.type == "cuda"
     try:
-        with _no_bars():
+        with no_bars():
             model = AutoModelForAudioClassification.from_pretrained(source, trust_remote_code=trust)
         model = model.to(chosen, torch.float16 if half else torch.float32).eval()
     except (OSError, ValueError, ImportError, RuntimeError) as error:
@@ -88,7 +88,7 @@ def open_classifier(
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def no_bars() -> Iterator[None]:
     """transformers draws progress bars over ours."""
     from transformers.utils import logging
 
