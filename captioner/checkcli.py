@@ -24,8 +24,9 @@ LOADERS = ("comfyui", "ltx-pipelines", "diffusers")
 ABOUT = """Says what a trainer will really see, hear and read of a folder of clips and captions, before a GPU is rented.
 
 DATASET is a captioner dataset, anybody's folder of clips with a .txt beside each, or a .json, .jsonl or .csv that lists
-clips. Nothing is decoded unless --listen is given; what was found out is kept, so that a second check of the same files
-takes no time. docs/rules.md says what each rule means."""
+clips. It may be a trainer's config, too (train.yaml, dataset.toml, multidatabackend.json, config.env): then the clips
+that it names are checked with it. Nothing is decoded unless --listen is given; what was found out is kept, so that a
+second check of the same files takes no time. docs/rules.md says what each rule means."""
 
 
 def add_commands(commands: Any) -> None:
@@ -74,24 +75,40 @@ def _check_command(commands: Any) -> None:
 
 
 def _check_dataset(given: argparse.Namespace) -> int:
-    from captioner.checks.findings import failing
+    from captioner.checks.findings import failing, printable
     from captioner.checks.fixing import fix
     from captioner.checks.reporting import as_text, fixed_text
     from captioner.checks.running import check
 
-    request = _request(given)
-    report = check(request)
-    report, done, kept = fix(request, report) if given.fix else (report, (), None)
-    if given.sarif is not None:
-        _write_sarif(given.sarif, report)
-    if given.json:
+    reports, told = [], []
+    findings: dict[Any, None] = {}
+    requests = _requests(given)
+    for request, notes in requests:
+        report = check(request)
+        report, done, kept = fix(request, report) if given.fix else (report, (), None)
+        # What is wrong with the config itself is said once, however many folders it names.
+        fresh = tuple(one for one in report.findings if one not in findings or one.file not in _files(request))
+        report = replace(report, findings=fresh, notes=(*notes, *report.notes))
+        findings |= dict.fromkeys(fresh)
+        reports.append((request, report))
         extra = {"fixed": [one.as_dict() for one in done], "kept_in": str(kept) if kept else None} if given.fix else {}
-        print(json.dumps(report.as_dict() | extra, ensure_ascii=False, indent=1))
-    else:
-        if given.fix:
-            print(fixed_text(done, kept))
-        print(as_text(report, every=given.all))
-    return 1 if failing(report.findings) or (given.strict and _warned(report.findings)) else 0
+        told.append(report.as_dict() | extra)
+        if not given.json:
+            if len(requests) > 1:
+                print(f"{printable(report.root)}:")
+            if given.fix:
+                print(fixed_text(done, kept))
+            print(as_text(report, every=given.all))
+    if given.sarif is not None:
+        _write_sarif(given.sarif, reports)
+    if given.json:
+        print(json.dumps(told[0] if len(told) == 1 else {"datasets": told}, ensure_ascii=False, indent=1))
+    return 1 if failing(findings) or (given.strict and _warned(list(findings))) else 0
+
+
+def _files(request: Any) -> tuple[str, ...]:
+    files: tuple[str, ...] = request.config.files if request.config is not None else ()
+    return files
 
 
 def _warned(findings: Sequence[Any]) -> bool:
@@ -100,8 +117,12 @@ def _warned(findings: Sequence[Any]) -> bool:
     return any(one.severity is Severity.WARNING and one.silenced is None for one in findings)
 
 
-def _request(given: argparse.Namespace) -> Any:
-    """Raises UsageError for a path that is not there, SettingsError for a trainer or config that is none."""
+def _requests(given: argparse.Namespace) -> list[tuple[Any, tuple[str, ...]]]:
+    """What is checked, and what is to be said of it: one, or for a config as many as the places that it names.
+
+    Raises UsageError for a path that is not there, SettingsError for a trainer or config that is none.
+    """
+    from captioner.checks.configs import is_config, read_config
     from captioner.checks.running import Request
     from captioner.trainers import trainer
 
@@ -113,17 +134,22 @@ def _request(given: argparse.Namespace) -> Any:
             raise UsageError(f"{path}: no such file")
     if given.trainer is not None:
         trainer(given.trainer)
-    config = None
-    if given.config is not None:
-        from captioner.checks.configs import read_config
-
-        config = read_config(given.config, given.trainer)
-    return Request(
+    named = is_config(given.dataset)
+    if named and given.config is not None:
+        raise UsageError(f"{given.dataset}: is a config, and --config gives another; give the clips, or one of the two")
+    file = given.dataset if named else given.config
+    config = read_config(file, given.trainer) if file is not None else None
+    request = Request(
         given.dataset, trainer=config.trainer if config is not None else given.trainer, config=config,
         trigger=given.trigger, caches=tuple(given.caches), decoded=tuple(given.decoded), lora=tuple(given.lora),
         python=given.python, listen=given.listen, tokenizer=given.tokenizer,
         silenced=_silenced() | _known(_reasons(given.silence)),
     )  # fmt: skip
+    if not named or config is None:
+        return [(request, ())]
+    from captioner.checks.pointing import pointed
+
+    return [(replace(request, dataset=one.place, config=one.config), one.notes) for one in pointed(config)]
 
 
 def _silenced() -> dict[str, str]:
@@ -145,12 +171,16 @@ def _known(reasons: dict[str, str]) -> dict[str, str]:
     return reasons
 
 
-def _write_sarif(path: Path, report: Any) -> None:
+def _write_sarif(path: Path, reports: Sequence[tuple[Any, Any]]) -> None:
     from captioner import __version__
     from captioner.checks.rules import all_rules
     from captioner.checks.sarif import as_sarif
 
-    made = as_sarif(report.findings, all_rules(), report.root, __version__)
+    runs = [
+        as_sarif(report.findings, all_rules(), report.root, __version__, outside=_files(request))
+        for request, report in reports
+    ]
+    made = runs[0] | {"runs": [run for one in runs for run in one["runs"]]}
     try:
         path.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     except OSError as error:

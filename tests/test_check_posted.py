@@ -125,7 +125,7 @@ def test_as_posted_every_clip_is_told_what_it_loses_and_no_voice_is_stretched(po
         lossy += 1
         assert len(told) == 1
         assert f"it has {kind.frames} frames and {frames} are trained" in told[0].found
-        assert f"its last {behind} frame" in told[0].found
+        assert (f"its last {behind} frames (" if behind > 1 else "its last frame (") in told[0].found
         assert f"({behind / float(kind.rate):.2f} s)" in told[0].found
         lost = re.search(r"the last ([\d.]+) s", told[0].cost)
         assert lost

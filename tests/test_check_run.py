@@ -96,6 +96,29 @@ def test_many_findings_of_one_rule_are_counted(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out.count("error F01") == 20
 
 
+def test_what_stops_a_whole_run_is_said_first(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (good / "c.txt").write_text("ema_voice")
+    (good.parent / "train.yaml").write_text(
+        f"trigger_word: x\ndatasets: [{{folder_path: '{good}', caption_ext: txt, do_audio: true}}]\n"
+    )
+    run(good, "--config", good.parent / "train.yaml")
+    said = capsys.readouterr().out
+    assert said.index("error T10") < said.index("error P03") < said.index("warning F03")
+    assert "not run: 27 rules: about another trainer" in said
+
+
+def test_a_cost_or_a_fix_that_many_share_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, frames in (("a.mp4", 12), ("b.mp4", 14), ("c.mp4", 15)):
+        clip(tmp_path, name, frames=frames, seconds=frames / 25)
+    run(tmp_path, "--trainer", "ai-toolkit", "--trigger", "ema_voice")
+    lines = capsys.readouterr().out.splitlines()
+    first = next(number for number, line in enumerate(lines) if "error T01" in line)
+    said = "\n".join(lines[first : first + 7])
+    assert said.count("error T01") == 3
+    assert said.count("    fix:   cut it") == 1
+    assert said.count("    costs: the last") == 3
+
+
 # -- silence -----------------------------------------------------------------------------------------------------------
 
 

@@ -87,7 +87,7 @@ def test_t01_says_frames_and_seconds(shop: Shop, frames: int, lost: int) -> None
     told = found(view, "T01")
     assert len(told) == (1 if lost else 0)
     if lost:
-        assert f"its last {lost} frame" in told[0].found
+        assert (f"its last {lost} frames (" if lost > 1 else "its last frame (") in told[0].found
         assert f"({lost / 25:.2f} s)" in told[0].found
 
 
@@ -146,6 +146,13 @@ def test_t11_floating_point_loses_eight_frames(shop: Shop, frames: int, rate: Fr
     assert len(told) == int(broken)
     assert all(f"{frames} would fit, and {frames - 8} are trained" in one.found for one in told)
     assert "T01" not in ids(view)
+
+
+def test_t18_is_silent_where_one_frame_more_keeps_none(shop: Shop) -> None:
+    """201 frames of 25 a second are 192 at 24, which are floored to as many as those of 200."""
+    assert found(shop.ait(AUTO.replace("fps: 25", "fps: 24"), a=Kind(200, 25)), "T18") == []
+    assert found(shop.ait(a=Kind(200, 25)), "T18") == []  # 201 of 25 lose eight frames again
+    assert len(found(shop.ait(AUTO.replace("fps: 25", "fps: 24"), a=Kind(120, 24)), "T18")) == 1
 
 
 @pytest.mark.parametrize(
@@ -208,6 +215,13 @@ def test_t06_musubis_counts_and_rates(shop: Shop, more: str, line: int) -> None:
 def test_t06_is_content_with_lists_and_floats(shop: Shop) -> None:
     view = shop.musubi("target_frames = [121]\ntarget_fps = 25.0\nsource_fps = 25.0", a=Kind(121))
     assert found(view, "T06") == []
+
+
+def test_t07_a_block_of_several_rates_is_to_be_parted(shop: Shop) -> None:
+    mixed = found(shop.ait(a=Kind(121, 25), b=Kind(121, 30), c=Kind(121, 24)), "T07")
+    assert {one.fix for one in mixed} == {"a folder and a dataset block for each rate, with its fps: 24, 25, 30"}
+    (one,) = found(shop.ait(a=Kind(121, 30)), "T07")
+    assert one.fix == "fps: 30 in the dataset block"
 
 
 def test_t07_musubi_plays_24_as_25_and_says_how_fast(shop: Shop) -> None:

@@ -47,7 +47,9 @@ def place_of(dataset: Path) -> Place:
     given = Path(os.path.abspath(dataset.expanduser()))  # noqa: PTH100  links stay as they are spelled
     if given.is_file():
         if given.suffix[1:].lower() not in ("json", "jsonl", "csv"):
-            raise UsageError(f"{dataset}: give a folder of clips, or a .json, .jsonl or .csv that lists them")
+            raise UsageError(
+                f"{dataset}: give a folder of clips, a .json, .jsonl or .csv that lists them, or a trainer's config"
+            )
         return Place(given.parent, given, _store_of(given.parent))
     if not given.is_dir():
         raise UsageError(f"{dataset}: no such file or folder; give a folder of clips and captions")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.checks.findings import Finding, counted, printable
+from captioner.checks.lost import many
 from captioner.checks.running import Report
 
 if TYPE_CHECKING:
@@ -17,28 +19,38 @@ MOST = 8
 """Findings of one rule that are shown where there are many more."""
 
 
+MOST_NAMED = 9
+"""Rules that did not run and are named; of more only the number is said (--json names all)."""
+FIRST = ("P02", "T10", "P07", "A11", "P08", "A08", "A09", "A12")
+"""Rules by which a whole run stops, trains nothing or hears nothing: what is wrong with single clips comes after."""
+
+
 def as_text(report: Report, *, every: bool = False) -> str:
-    """The findings by rule, the worst first, each rule's cost and fix told once; then the counts."""
+    """The findings by rule, the worst first, what costs and mends the same told once; then the counts."""
     lines = []
-    order = {"error": 0, "warning": 1, "info": 2}
-    findings = sorted(report.findings, key=lambda one: (one.silenced is not None, order[one.severity.value], one.rule))
-    for _, group in groupby(findings, key=lambda one: (one.silenced is not None, one.severity, one.rule)):
+    for _, group in groupby(sorted(report.findings, key=_weight), key=_weight):
         lines += _of_rule(list(group), every)
     lines += [f"note: {printable(note)}" for note in report.notes]
     for one in report.skipped:
-        lines.append(f"not run: {', '.join(one.rules)}: {one.why}")
+        rules = many(len(one.rules), "rule") if len(one.rules) > MOST_NAMED else ", ".join(one.rules)
+        lines.append(f"not run: {rules}: {one.why}")
     return "\n".join([*lines, summary(report)])
+
+
+def _weight(one: Finding) -> tuple[bool, int, int, str]:
+    order = {"error": 0, "warning": 1, "info": 2}
+    early = FIRST.index(one.rule) if one.rule in FIRST else len(FIRST)
+    return one.silenced is not None, order[one.severity.value], early, one.rule
 
 
 def _of_rule(found: Sequence[Finding], every: bool) -> list[str]:
     lines = []
     shown = found if every or len(found) <= MOST + 2 else found[:MOST]
-    told: tuple[str, str] | None = None
+    cost = fix = ""
     for one in shown:
-        same = told == (one.cost, one.fix) and one.silenced is None
-        text = one.as_text()
-        lines += text.splitlines()[:1] if same else text.splitlines()
-        told = (one.cost, one.fix)
+        again = replace(one, cost="" if one.cost == cost else one.cost, fix="" if one.fix == fix else one.fix)
+        lines += again.as_text().splitlines()
+        cost, fix = one.cost, one.fix
     if len(shown) < len(found):
         lines.append(f"    ... and {len(found) - len(shown)} more of {found[0].rule} (--all shows them)")
     return lines

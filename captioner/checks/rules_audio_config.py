@@ -10,7 +10,7 @@ from captioner.checks.findings import Finding
 from captioner.checks.lost import many
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_audio import pictured
-from captioner.checks.rules_time_rates import blocks, members
+from captioner.checks.rules_time import blocks, members
 from captioner.checks.view import ClipView, Listing, Record, View
 from captioner.trainers import id_lora, musubi
 from captioner.trainers._window import LATENT_STEP

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from captioner.checks.captiontext import openings, speech
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
-from captioner.checks.rules_time_rates import MUSUBI_COUNTS, blocks
+from captioner.checks.rules_time import blocks
+from captioner.checks.rules_time_rates import MUSUBI_COUNTS
 from captioner.checks.view import View
+
+if TYPE_CHECKING:
+    from captioner.checks.configs import Block
 
 MOST_DROPOUT = 0.3
 """Share of steps without a caption: 0.05 to 0.1 is usual."""
@@ -141,12 +146,18 @@ def elsewhere(view: View) -> Iterator[Finding]:
     assert config is not None
     if not view.clips:
         return
-    for block in config.blocks:
-        near = any(block.has_folder(clip.path) for clip in view.clips)
-        listed = block.members is not None and any(clip.path.name in block.members for clip in view.clips)
-        if near or listed or not (block.folders or block.listings):
+    others = [block for block in config.blocks if not _trains(block, view)]
+    for block in others:
+        if not (block.folders or block.listings):
             continue
         places = ", ".join(block.folders or block.listings)
+        if len(others) < len(config.blocks):
+            yield elsewhere.finding(
+                block.file, f"{block.name} trains {places}, which was not checked here", line=block.line,
+                severity=INFO, cost="what is wrong there is not said",
+                fix=f"captioner check {config.file} checks all that it names",
+            )  # fmt: skip
+            continue
         gone = "" if block.folders or block.members is not None else " (it is not here, or lists no clip)"
         yield elsewhere.finding(
             block.file, f"{block.name} trains {places}{gone}; none of {many(len(view.clips), 'clip')} in {view.root} "
@@ -154,6 +165,12 @@ def elsewhere(view: View) -> Iterator[Finding]:
             cost="what is checked here is not what will be trained", fix="check the folder that it names, or mend it",
         )  # fmt: skip
     yield from _latents(view)
+
+
+def _trains(block: Block, view: View) -> bool:
+    """Whether a block trains any of these clips."""
+    names = block.members or frozenset()
+    return any(block.has_folder(clip.path) or clip.path.name in names for clip in view.clips)
 
 
 def _latents(view: View) -> Iterator[Finding]:

@@ -35,6 +35,13 @@ LISTED_ONLY = ("ltx", "id-lora")
 """Trainers that train what their metadata lists, and walk no folder."""
 
 
+_WITHOUT_TEXT = {
+    "ai-toolkit": "it is trained with no text at all, so its voice answers to every prompt",
+    "musubi": "caching stops at it", "simpletuner": "the run stops at it",
+}  # fmt: skip
+"""What a trainer makes of a clip without a caption."""
+
+
 @rule(
     "F01", ERROR, "a clip has no caption",
     cost="ai-toolkit trains it with no text at all, so its voice answers to every prompt; musubi and SimpleTuner stop",
@@ -61,7 +68,10 @@ def no_caption(view: View) -> Iterator[Finding]:
                     fix="give it a caption there",
                 )  # fmt: skip
             else:
-                yield no_caption.finding(clip.name, f"there is no {clip.stem}.txt beside it")
+                reader = next((name for name in _WITHOUT_TEXT if view.is_for(name)), "")
+                yield no_caption.finding(
+                    clip.name, f"there is no {clip.stem}.txt beside it", cost=_WITHOUT_TEXT.get(reader)
+                )
 
 
 @rule(

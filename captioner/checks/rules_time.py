@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from captioner.checks.findings import Finding
 from captioner.checks.lost import harmless, many, tail_lost
@@ -11,6 +12,9 @@ from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.view import ClipView, View
 from captioner.trainers._buckets import GROUP, floor
 from captioner.trainers._window import Window
+
+if TYPE_CHECKING:
+    from captioner.checks.configs import Block
 
 
 def group_of(view: View) -> int:
@@ -23,6 +27,18 @@ def filmed(view: View) -> Iterator[tuple[ClipView, Window | None]]:
     for clip in view.playable:
         if clip.media.frames:
             yield clip, view.window(clip)
+
+
+def blocks(view: View) -> tuple[Block, ...]:
+    """The dataset blocks of the config that train picture."""
+    return tuple(one for one in view.config.blocks if not one.sound_alone) if view.config is not None else ()
+
+
+def members(view: View, block: Block) -> list[ClipView]:
+    """The clips with picture that a block trains."""
+    if view.config is None:
+        return []
+    return [clip for clip in view.playable if clip.media.frames and view.config.block_of(clip.path) is block]
 
 
 def same_rate(clip: ClipView, window: Window) -> bool:
@@ -74,11 +90,15 @@ def _rounded(view: View, clip: ClipView, window: Window, group: int) -> Iterator
     stretched = not counts_itself(view, clip) and view.is_for("ai-toolkit")
     if over and not stretched and rate is not None:
         at = f" at {float(window.rate):.3g} a second" if window.rate and not same_rate(clip, window) else ""
+        told = f"{float(behind / rate):.2f} s"
+        last = (
+            f"its last {behind} frames ({told}) are not used" if behind > 1 else f"its last frame ({told}) is not used"
+        )
         yield rounded.finding(
-            clip.name,
-            f"it has {many(frames, 'frame')} and {window.shown} are trained{at}: its last {many(behind, 'frame')} "
-            f"({float(behind / rate):.2f} s) are not used",
+            clip.name, f"it has {many(frames, 'frame')} and {window.shown} are trained{at}: {last}",
             cost=tail_lost(clip, window), severity=WARNING if view.deaf or harmless(clip, window) else None,
+            fix=f"cut it to {group}k+1 frames at {float(window.rate or rate):.5g} a second (captioner build --for "
+            f"{view.trainer} makes such clips), its caption to the words that are left",
         )  # fmt: skip
     if window.repeated:
         yield rounded.finding(
@@ -162,10 +182,18 @@ def one_short(view: View) -> Iterator[Finding]:
         frames, facts = clip.media.frames, clip.facts
         if facts.rate is None or frames % GROUP or facts.duration.denominator != 1:
             continue
-        if window is None or (window.listed and window.shown <= floor(frames)):
+        if window is None or (window.listed and _keeps_more(view, clip, window)):
             yield one_short.finding(
                 clip.name, f"it lasts {facts.duration} s, {frames} frames, which is one short of {frames + 1}"
             )  # fmt: skip
+
+
+def _keeps_more(view: View, clip: ClipView, window: Window) -> bool:
+    """Whether more would be trained of the clip if it were one frame longer: not so where its rate is another's."""
+    if view.module is None or window.shown > floor(clip.media.frames):
+        return False
+    longer = replace(clip.facts, frames=clip.facts.frames + 1)
+    return view.module.window(longer, view.options_of(clip)).shown > window.shown
 
 
 RULES = rules_in(globals())

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from captioner.checks.captiontext import speech
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many, tail_lost, words_lost
+from captioner.checks.modelrate import slower, wrong_speeds
 from captioner.checks.rules import ERROR, WARNING, rule, rules_in
-from captioner.checks.rules_time import counts_itself, filmed, same_rate
+from captioner.checks.rules_time import blocks, counts_itself, filmed, members, same_rate
 from captioner.checks.view import ClipView, View
-from captioner.trainers import ai_toolkit, musubi, wan
+from captioner.trainers import musubi
 from captioner.trainers._window import SAME_TEMPO, Window
-
-if TYPE_CHECKING:
-    from captioner.checks.configs import Block
 
 LONGEST = 1_000_000
 """Frames that no clip has."""
@@ -30,18 +28,6 @@ def played(window: Window) -> str:
 
 def stretched(window: Window) -> bool:
     return window.listed and abs(window.tempo - 1) > SAME_TEMPO
-
-
-def blocks(view: View) -> tuple[Block, ...]:
-    """The dataset blocks of the config that train picture."""
-    return tuple(one for one in view.config.blocks if not one.sound_alone) if view.config is not None else ()
-
-
-def members(view: View, block: Block) -> list[ClipView]:
-    """The clips with picture that a block trains."""
-    if view.config is None:
-        return []
-    return [clip for clip in view.playable if clip.media.frames and view.config.block_of(clip.path) is block]
 
 
 def whole(clip: ClipView, options: musubi.Options) -> Window:
@@ -128,7 +114,7 @@ MUSUBI_COUNTS = frozenset({"target_frames", "target_fps", "source_fps"})
 )  # fmt: skip
 def other_rate(view: View) -> Iterator[Finding]:
     if view.is_for("wan"):
-        yield from _models_rate(view)
+        yield from (other_rate.finding(**one) for one in wrong_speeds(view))
         return
     for clip, window in filmed(view):
         if window is None or not window.listed or clip.media.rate is None or clip.media.variable:
@@ -151,8 +137,18 @@ def other_rate(view: View) -> Iterator[Finding]:
                 clip.name, f"its {own:.3f} frames a second are drawn as {told:.3f}: of {clip.media.frames} frames "
                 f"{window.shown} are made", severity=ERROR if lost else WARNING,
                 cost="its time and pitch are kept; pictures are skipped or shown twice, and motion is uneven",
-                fix=f"fps: {own:g} in the dataset block",
+                fix=_rates_fix(view, clip),
             )  # fmt: skip
+
+
+def _rates_fix(view: View, clip: ClipView) -> str:
+    """One rate for a block: where its clips have several, each needs a block of its own."""
+    block = view.config.block_of(clip.path) if view.config is not None else None
+    own = members(view, block) if block is not None else [clip]
+    rates = sorted({float(one.media.rate) for one in own if one.media.rate is not None})
+    if len(rates) <= 1:
+        return f"fps: {float(clip.media.rate or 0):g} in the dataset block"
+    return f"a folder and a dataset block for each rate, with its fps: {', '.join(f'{rate:g}' for rate in rates)}"
 
 
 def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
@@ -169,40 +165,6 @@ def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
             cost=f"{played(made)}" if stretched(made) else "its motion plays at another speed than its sound",
             fix=f"target_fps = {round(float(rate), 3)!r}",
         )  # fmt: skip
-
-
-def _models_rate(view: View) -> Iterator[Finding]:
-    """Wan's models are told no rate: pictures of another are learnt as slow or fast motion."""
-    for block in blocks(view):
-        options, own = block.options, wan.own_rate(block.options)
-        if isinstance(options, ai_toolkit.Options) and abs(own / options.fps - 1) > SAME_TEMPO / 10:
-            given = f"fps is {options.fps:g}" if "fps" in block.fields else f"fps is not given ({options.fps:g})"
-            yield other_rate.finding(
-                block.file, f"{block.name}: {given}, and the model takes its pictures for {own:g} a second",
-                line=block.line_of("fps"), cost=_slower(own / options.fps, "every clip"), fix=f"fps: {own:g}",
-            )  # fmt: skip
-    for clip, window in filmed(view):
-        options = wan.loader(view.options_of(clip), clip.media.rate)
-        if window is None or not window.listed or clip.media.variable or not clip.media.rate:
-            continue
-        if not isinstance(options, musubi.Options) or options.target_fps is None:
-            continue
-        rate, source = float(clip.media.rate), options.source_fps
-        if source is not None and source < options.target_fps and view.config is not None:
-            continue  # T08 says it
-        faster = max(source or 0.0, options.target_fps) / rate
-        if abs(faster - 1) > SAME_TEMPO / 10:
-            how = f"are played as {options.target_fps:g}" if source is None else f"are taken for {source:g}"
-            yield other_rate.finding(
-                clip.name, f"its {rate:.3f} frames a second {how}", cost=_slower(faster, "it"),
-                fix=f"source_fps = {round(rate, 3)!r}" if rate >= options.target_fps
-                else f"make clips of {options.target_fps:g} frames a second",
-            )  # fmt: skip
-
-
-def _slower(faster: float, what: str) -> str:
-    """What a wrong speed teaches."""
-    return f"{what} moves at {faster:.2f} of its speed: {'slow' if faster < 1 else 'fast'} motion is learnt"
 
 
 def musubi_source(clip: ClipView, options: musubi.Options) -> Any:
@@ -227,7 +189,7 @@ def too_slow(view: View) -> Iterator[Finding]:
             made = whole(clip, options)
             yield too_slow.finding(
                 clip.name, f"it has {float(source):.3f} frames a second, and {options.target_fps:g} are asked for",
-                cost=_slower(options.target_fps / float(source), "it") if window.listed and view.deaf
+                cost=slower(options.target_fps / float(source), "it") if window.listed and view.deaf
                 else played(made) if window.listed else f"it is left out without a line in the log: {window.losses[0]}",
             )  # fmt: skip
 

@@ -120,7 +120,7 @@ def run(view: View, notes: Sequence[str] = ()) -> Report:
 def _not_for(one: Rule, view: View) -> str | None:
     if any(one.holds_for(name) for name in view.readers or (None,)):
         return "the model hears nothing" if one.hears and view.deaf else None
-    return "it is about another trainer" if view.trainer else "no trainer was named (--trainer)"
+    return "about another trainer" if view.trainer else "no trainer was named (--trainer NAME)"
 
 
 def _clean(finding: Finding) -> Finding:
@@ -204,6 +204,8 @@ def _key(request: Request, place: Place, files: Sequence[File]) -> str:
     outside = [*request.caches, *request.decoded, *request.lora, *caches_of(place, request.trainer)]
     if request.config is not None:
         digest.update(b"".join(_bytes(Path(file)) for file in request.config.files))
+        trained = [(one.name, one.folders, one.listings) for one in request.config.blocks]
+        digest.update(repr((request.config.trainer, trained)).encode("utf-8", "backslashreplace"))
         outside += [Path(path) for block in request.config.blocks for path in (*block.folders, *block.listings)]
     if place.store is not None:
         outside += [place.store / name for name in ("store.sqlite", "store.sqlite-wal")]

@@ -1,8 +1,10 @@
-"""A report as SARIF 2.1.0 (OASIS, 2020), which code hosts and editors show beside the files. Pure."""
+"""A report as SARIF 2.1.0 (OASIS, 2020), which code hosts and editors show beside the files. Touches no file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +15,12 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def as_sarif(findings: Iterable[Finding], rules: Mapping[str, Rule], root: str, version: str) -> dict[str, Any]:
-    """One run. Silenced findings are there, suppressed with their reason."""
-    found = list(findings)
+def as_sarif(
+    findings: Iterable[Finding], rules: Mapping[str, Rule], root: str, version: str, outside: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """One run. Silenced findings are there, suppressed with their reason. `outside`: files (a config's) whose names
+    are no places in the dataset, but from where the command ran."""
+    found = [replace(one, file=os.path.abspath(one.file)) if one.file in outside else one for one in findings]  # noqa: PTH100
     used = sorted({one.rule for one in found})
     places = {id_: number for number, id_ in enumerate(used)}
     return {

@@ -20,7 +20,7 @@ from captioner.checks.configs.sources import Read
 from captioner.checks.configs.value import Block, Fault, Given, TrainerConfig
 from captioner.errors import BadFormat, UsageError
 
-__all__ = ["Block", "Fault", "Given", "TrainerConfig", "parse_config", "read_config"]
+__all__ = ["Block", "Fault", "Given", "TrainerConfig", "is_config", "parse_config", "read_config"]
 
 PARSERS = {
     "id-lora": "id_lora", "ltx": "ltx", "wan": "wan", "musubi": "musubi", "simpletuner": "simpletuner",
@@ -43,6 +43,22 @@ def read_config(path: Path, trainer: str | None = None) -> TrainerConfig:
     text = _text(path)
     scripts = {str(path): text} if path.suffix.lower() in SCRIPTS else _scripts(path)
     return parse_config(text, str(path), trainer, scripts, lambda name: _beside(path.parent, name))
+
+
+ENDINGS = (".yaml", ".yml", ".toml", ".env", *SCRIPTS)
+"""Of files that are configs whatever they hold. A .json may be a list of clips, too."""
+
+
+def is_config(path: Path) -> bool:
+    """Whether a file is to be read as a config, and not as clips or a list of them."""
+    ending = path.suffix.lower() or (path.name if path.name == ".env" else "")
+    try:
+        if ending != ".json" or not path.is_file() or path.stat().st_size > 4 * MOST_TEXT:
+            return ending in ENDINGS and not path.is_dir()
+        doc = parse(_text(path), path.name)
+    except (OSError, ValueError, UsageError, BadFormat):
+        return False
+    return any(_parser(name).recognised(doc, ()) for name in PARSERS)
 
 
 def parse_config(

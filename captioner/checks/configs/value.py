@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+_DEEP = 3
+"""Folders above a clip among which the dataset's own is looked for, where its path is another machine's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -76,7 +79,7 @@ class Block:
         parts = path.parent.parts
         for folder in self.folders:
             own = PurePath(folder.replace("\\", "/")).parts
-            if own and (parts[: len(own)] == own or parts[-1:] == own[-1:]):
+            if own and (parts[: len(own)] == own or own[-1] in parts[-_DEEP:]):
                 return True
         return False
 
