@@ -64,8 +64,8 @@ class Models:
         devices = self._devices(backend)
         if not self._contain or backend.name in REPLAYED:
             return self._here(backend, devices[0], say)
-        if not hasattr(backend.options, "device") and self._threads >= 2 * CORES_A_HOUSE:
-            return self._many(backend, say)
+        if self._threads >= 2 * CORES_A_HOUSE and _one_core(backend):
+            return self._many(backend, devices, say)
         if len(devices) == 1:
             return self._remote(backend, devices[0], say)
         return self._fleet(backend, devices, say)
@@ -93,9 +93,12 @@ class Models:
 
     def _devices(self, backend: Backend) -> list[str]:
         """The user's own option for the backend is above the setting for all; a backend without the option is the
-        CPU's."""
+        CPU's, and so is one that what is installed here cannot run on a GPU."""
         own = getattr(backend.options, "device", None)
         if own is None:
+            return [CPU]
+        able = getattr(backend.module, "on_gpu", None)
+        if own == "auto" and self._machine() != [CPU] and able is not None and not able():
             return [CPU]
         return self._machine() if own == "auto" else devices_of(own)
 
@@ -132,13 +135,24 @@ class Models:
             say(f"{backend.role} {backend.name}: not on {', '.join(failed)}; goes on without")
         return Fleet(remotes, say)
 
-    def _many(self, backend: Backend, say: Say) -> Any:
+    def _many(self, backend: Backend, devices: list[str], say: Say) -> Any:
+        """Several processes of a model that uses one core well. Where its networks run on GPUs, the processes share
+        these: the rest of its work is the CPU's."""
         count = min(MOST_HOUSES, self._threads // CORES_A_HOUSE)
         known = {field.name for field in dataclasses.fields(backend.options)}
         changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
-        (way,) = self._ways(backend, CPU, **changes)
         what = f"{backend.role} {backend.name}"
-        return Fleet([Remote(self._house(f"{CPU} {index}"), what, [way], say) for index in range(count)], say)
+        told = _once(say)
+        return Fleet(
+            [
+                Remote(
+                    self._house(f"{CPU} {index}"), what,
+                    self._ways(backend, devices[index % len(devices)], **changes), told,
+                )
+                for index in range(count)
+            ],
+            say,
+        )  # fmt: skip
 
     def _house(self, device: str) -> House:
         if device not in self._houses:
@@ -157,3 +171,20 @@ class Models:
                     raise
                 say(f"{backend.role} {backend.name}: not on {way.device} ({error}); goes on on {ways[place].device}")
         raise AssertionError("there is always one way")
+
+
+def _one_core(backend: Backend) -> bool:
+    """Whether it uses one core well and several badly: what knows the CPU alone, and what says so."""
+    return not hasattr(backend.options, "device") or getattr(backend.module, "ONE_CORE", False)
+
+
+def _once(say: Say) -> Say:
+    """Several processes that cannot do the same need not all say so."""
+    said: set[str] = set()
+
+    def told(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return told

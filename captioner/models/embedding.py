@@ -1,4 +1,4 @@
-"""Whose voice it is, as a vector: CAM++ on ONNX Runtime's CPU provider. Shared by the diarizer and the voiceprints."""
+"""Whose voice it is, as a vector: CAM++ on ONNX Runtime. Shared by the diarizer and the voiceprints."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MELS = 80
 class Embedder:
     """CAM++, loaded once."""
 
-    def __init__(self, threads: int) -> None:
-        self._session = session("campplus-zh-en-192.onnx", threads)
+    def __init__(self, threads: int, device: str = "cpu") -> None:
+        self._network = session("campplus-zh-en-192.onnx", threads, device)
 
     def embed(self, banks: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit-length speaker embedding (DIMENSIONS,) of filter bank frames (frames, MELS)."""
         centred = banks - banks.mean(axis=0, keepdims=True)
-        vector: NDArray[np.float32] = self._session.run(None, {"fbank": centred[None]})[0][0]
+        vector: NDArray[np.float32] = self._network.run({"fbank": centred[None]})[0][0]
         return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 

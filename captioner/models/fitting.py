@@ -20,9 +20,12 @@ _SIGNS = ("out of memory", "bad_alloc", "failed to allocate", "alloc_failed", "c
 
 def is_memory(error: BaseException) -> bool:
     """Whether an error of any runtime says that memory ran out."""
-    return isinstance(error, MemoryError | OutOfMemory) or (
-        isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
-    )
+    return isinstance(error, MemoryError | OutOfMemory) or (isinstance(error, RuntimeError) and says_memory(error))
+
+
+def says_memory(error: BaseException) -> bool:
+    """Whether its words are those of a runtime that has no memory left."""
+    return any(sign in str(error).lower() for sign in _SIGNS)
 
 
 @contextmanager
@@ -46,6 +49,14 @@ class Room:
     def shrink(self, tried: int) -> None:
         """`tried` was too much."""
         self.most = max(1, min(self.most, tried // 2))
+
+
+def served(call: Callable[[Sequence[T]], list[R]], items: Sequence[T], room: Room) -> list[R]:
+    """One answer an item, in order, `room` items a call and fewer where memory runs out."""
+    done: list[R] = []
+    while len(done) < len(items):
+        done += fitted(call, items[len(done) : len(done) + room.most], room)
+    return done
 
 
 def fitted(

@@ -20,13 +20,18 @@ from captioner.models.diarizer import changes, speakers, stitching, turnlets, wi
 from captioner.models.diarizer.clustering import Rules
 from captioner.models.diarizer.networks import DIMENSIONS, Networks, banks
 from captioner.models.diarizer.turnlets import Turnlet, Unit
+from captioner.models.fitting import Room, fitted
 from captioner.models.protocols import Diarizer, Progress, Samples, SpeakerHint, Waveform
+from captioner.models.sessions import on_gpu
 from captioner.types import Diarization
+
+__all__ = ["ONE_CORE", "VERSION", "Options", "load", "on_gpu"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 VERSION = "1"
+ONE_CORE = True
 
 SYLLABLE = 15
 """Filter bank frames (0.15 s) below which an embedding says nothing."""
@@ -50,14 +55,16 @@ class Options:
     threads: int | None = None
     """Threads for the networks; None for one a core."""
     batch: int = 8
-    """Windows of 10 s that the segmentation network hears at once."""
+    """Windows of 10 s that the segmentation network hears at once; halved by itself where memory runs out."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, or auto: a GPU where ONNX Runtime has its CUDA provider."""
     lenience: float = 0.0
     """Added to the cosine distances up to which voices are one person: above 0 finds fewer speakers, below 0 more."""
 
 
 def load(options: Options) -> Diarizer:
     threads = options.threads or os.cpu_count() or 1
-    return _Embedded(options, Networks(threads), threads)
+    return _Embedded(options, Networks(threads, options.device), threads)
 
 
 class _Embedded:
@@ -65,6 +72,7 @@ class _Embedded:
         self._options = options
         self._threads = threads
         self._networks = networks
+        self._room = Room(options.batch)
         curve = tuple((seconds, distance + options.lenience) for seconds, distance in Rules().limits)
         self._rules = Rules(limits=curve)
 
@@ -89,8 +97,9 @@ class _Embedded:
         """Local speakers of every window of every recording."""
         heard: list[list[windows.Local]] = [[] for _ in audios]
         queue = _windows(audios)
-        while batch := list(islice(queue, self._options.batch)):
-            for (index, _), local in zip(batch, self._networks.segment([wave for _, wave in batch]), strict=True):
+        while batch := list(islice(queue, self._room.most)):
+            found = fitted(self._networks.segment, [wave for _, wave in batch], self._room)
+            for (index, _), local in zip(batch, found, strict=True):
                 heard[index].append(local)
                 if progress:
                     progress(SEGMENTING * audios[index].duration / len(windows.starts(_samples(audios[index]))))

