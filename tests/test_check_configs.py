@@ -334,7 +334,7 @@ def test_toml_lines(value: dict[str, int], blanks: int) -> None:
 
 # -- fuzzing ---------------------------------------------------------------------------------------------------------
 
-NAMES = ("x.yaml", "x.json", "x.toml", "x.sh", "x.csv")
+NAMES = ("x.yaml", "x.json", "x.toml", "x.sh", "x.csv", "x.env")
 GOOD = (JOB, TOML, BACKENDS, TRAINING, PREPARE)
 
 

@@ -237,7 +237,8 @@ def left_open(view: View) -> Iterator[Finding]:
         return
     if view.is_for("simpletuner"):
         yield left_open.finding(
-            config.file, "no config.json and no script with its flags stands beside it: --framerate is taken to be 25",
+            config.file, "no config.json, config.toml or config.env and no script with its flags stands beside it: "
+            "--framerate is taken to be 25",
             cost="at another rate lips and voice drift apart", fix="put config.json beside it",
         )  # fmt: skip
     else:

@@ -57,7 +57,11 @@ def targets(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
     given = config.targets
-    if given is None or not any(wants_sound(view, clip) for clip in view.playable):
+    if (
+        given is None
+        or not isinstance(given.value, list | str)
+        or not any(wants_sound(view, clip) for clip in view.playable)
+    ):
         return
     named = [str(one) for one in given.value] if isinstance(given.value, list) else [str(given.value)]
     ignored = config.value("network.network_kwargs.ignore_if_contains", [])
@@ -71,7 +75,8 @@ def targets(view: View) -> Iterator[Finding]:
         given.file, f"{given.key} ({shown}) reaches {_list(sorted(found)) or 'no module of a block'}, and not "
         f"{_list(missing)}", line=given.line, cost="; ".join(COSTS[one] for one in missing),
         fix="use the short names, which reach every branch: " + ", ".join(short) if view.is_for("ltx", "id-lora")
-        else "--lora_target_preset t2v" if view.is_for("musubi") else "take only_if_contains out",
+        else "--lora_target_preset t2v" if view.is_for("musubi")
+        else f"take {'it' if view.is_for('simpletuner') else 'only_if_contains'} out",
         severity=ERROR if AUDIO in missing else WARNING,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ where they stand beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,7 +43,17 @@ def read_config(path: Path, trainer: str | None = None) -> TrainerConfig:
     """
     text = _text(path)
     scripts = {str(path): text} if path.suffix.lower() in SCRIPTS else _scripts(path)
-    return parse_config(text, str(path), trainer, scripts, lambda name: _beside(path.parent, name))
+    seen: list[str] = []
+
+    def read(name: str) -> str | None:
+        found = _beside(path.parent, name)
+        if found is None:
+            return None
+        seen.append(str(found[0]))
+        return found[1]
+
+    made = parse_config(text, str(path), trainer, scripts, read)
+    return replace(made, files=tuple(dict.fromkeys([*made.files, *seen])))
 
 
 ENDINGS = (".yaml", ".yml", ".toml", ".env", *SCRIPTS)
@@ -153,12 +164,14 @@ def _scripts(path: Path) -> dict[str, str]:
     return made
 
 
-def _beside(folder: Path, name: str) -> str | None:
-    """A file as a config spells it, else one of its name in the config's folder."""
-    for place in (Path(name), folder / name, folder / PurePosixPath(name.replace("\\", "/")).name):
+def _beside(folder: Path, name: str) -> tuple[Path, str] | None:
+    """(path, text) of a file as a config spells it, or of that name in the config's folder: a bare name there first."""
+    bare = PurePosixPath(name.replace("\\", "/")).name
+    places = (folder / name, Path(name)) if bare == name else (Path(name), folder / name, folder / bare)
+    for place in places:
         try:
             if place.is_file() and place.stat().st_size <= _MOST_FILE:
-                return place.read_text(encoding="utf-8-sig")
+                return place, place.read_text(encoding="utf-8-sig")
         except (OSError, ValueError):
             continue
     return None

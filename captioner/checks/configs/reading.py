@@ -32,7 +32,7 @@ class Doc:
     name: str
     """The file, as findings call it."""
     form: str
-    """"yaml", "json", "toml" or "commands"."""
+    """"yaml", "json", "toml", "env" or "commands"."""
     value: Any
     lines: Mapping[Place, int] = field(default_factory=dict)
     """1-based, by keys and indices from the top; not of every place in TOML."""
@@ -46,7 +46,7 @@ class Doc:
 
 
 def parse(text: str, name: str) -> Doc:
-    """A config by its file's ending: .json, .toml, .sh .bash .bat .cmd .ps1, anything else as YAML.
+    """A config by its file's ending: .json, .toml, .env, .sh .bash .bat .cmd .ps1, anything else as YAML.
 
     Raises BadFormat for what is none, for a key that stands twice, and for what is too big or too deep.
     """
@@ -60,6 +60,10 @@ def parse(text: str, name: str) -> Doc:
         return parse_toml(text, name)
     if ending in ("sh", "bash", "bat", "cmd", "ps1"):
         return Doc(name, "commands", {}, commands=commands_in(text, name))
+    if ending == "env":
+        from captioner.checks.configs.envfile import parse_env
+
+        return parse_env(text, name)
     return parse_yaml(text, name)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
+from captioner.checks.configs import envfile
 from captioner.checks.configs.flags import Command
-from captioner.checks.configs.reading import Doc
+from captioner.checks.configs.reading import Doc, parse
 from captioner.checks.configs.sources import Read
 from captioner.checks.configs.spec import (
     FLAG,
@@ -77,8 +79,20 @@ FLAGS = Table(
         "output_dir": NAME, "lora_alpha": number(above=0), "learning_rate": number(most=0.1, above=0),
         "lora_format": text("diffusers", "comfyui"), "lora_type": text("standard", "lycoris"),
         "audio_loss_weight": number(0), "resolution": number(above=0), "gradient_accumulation_steps": whole(1),
+        "resolution_type": text("pixel", "area", "pixel_area"), "instance_prompt": TEXT,
+        "prepend_instance_prompt": FLAG, "only_instance_prompt": FLAG, "caption_strategy": BACKEND.kinds[
+            "caption_strategy"
+        ],
+        "peft_lora_target_modules": Kind((list, str), each=NAME, filled=True),
     },
 )  # fmt: skip
+FOR_ALL = ("instance_prompt", "prepend_instance_prompt", "only_instance_prompt", "caption_strategy", "resolution",
+           "resolution_type")  # fmt: skip
+"""Flags that hold for backends which do not say otherwise."""
+SIDES = ("config.json", "config.toml", "config.env")
+"""Where the flags stand, the first that is there: only one of them is read."""
+MOST_MEGAPIXELS = 16
+FEWEST_PIXELS = 64
 _FILE_KEYS = {"instance_data_dir", "dataset_type", "caption_strategy", "cache_dir_vae"}
 
 
@@ -87,37 +101,47 @@ def recognised(doc: Doc, commands: Sequence[Command]) -> bool:
     value = doc.value
     if isinstance(value, list) and doc.form == "json":
         return any(isinstance(one, dict) and _FILE_KEYS & set(one) for one in value)
-    if isinstance(value, dict) and doc.form == "json":
+    if isinstance(value, dict) and doc.form in ("json", "toml"):
         return any(str(key).lstrip("-") in ("data_backend_config", "model_family") for key in value)
+    if doc.form == "env":
+        return any(key in envfile.FLAGS or key == envfile.EXTRA for key in value)
     return doc.form == "commands" and any(one.program == "simpletuner" for one in commands)
 
 
 def parsed(doc: Doc, commands: Sequence[Command], read: Read) -> TrainerConfig:
     """What its backends and flags say. `doc` is the list of backends or the flags; the other is read beside it."""
-    from captioner.checks.configs.reading import parse
-
     backends, flags_doc = (doc, None) if isinstance(doc.value, list) else (None, doc)
-    if flags_doc is None and (text_ := read("config.json")) is not None:
-        flags_doc = parse(text_, "config.json")
+    for name in SIDES if flags_doc is None else ():
+        if (text_ := read(name)) is not None:
+            flags_doc = parse(text_, str(PurePath(doc.name).with_name(name)))
+            break
     flags, faults, files = _flags(flags_doc, commands)
+    if doc.form == "env" and read(SIDES[0]) is not None:
+        faults.append(Fault(
+            "unknown", doc.name, None, SIDES[0], f"{SIDES[0]} stands beside it, which is read in its place",
+            "nothing in here counts, unless CONFIG_BACKEND=env is set", "keep one of them", harmless=True,
+        ))  # fmt: skip
     if backends is None:
         named = flags.get("data_backend_config")
         where = str(named.value) if named else "multidatabackend.json"
         text_ = read(where)
-        backends = parse(text_, where.rpartition("/")[2]) if text_ is not None else Doc(where, "json", [])
+        beside = str(PurePath(doc.name).with_name(where.rpartition("/")[2] or "multidatabackend.json"))
+        backends = parse(text_, beside) if text_ is not None else Doc(where, "json", [])
     rate = flags.get("framerate")
     blocks = []
     for number_of, one in enumerate(backends.value if isinstance(backends.value, list) else []):
         found = checked(backends, one, (number_of,), BACKEND)
         faults += found.faults
         if isinstance(one, dict) and one.get("dataset_type", "image") in ("video", "audio") and not one.get("disabled"):
-            blocks.append(_block(backends, number_of, found, float(rate.value) if rate else 25.0))
+            block = _block(backends, number_of, found, float(rate.value) if rate else 25.0, flags)
+            blocks.append(block)
+            faults += _sizes(block)
     known = {f"--{key}": given for key, given in flags.items()}
     prompt = next((one.fields["instance_prompt"] for one in blocks if _prepended(one)), None)
     return TrainerConfig(
         NAME_OF, doc.name, tuple(dict.fromkeys([doc.name, backends.name, *files])), tuple(blocks), known,
         tuple(faults), commands=bool(flags), trigger=prompt, batch=flags.get("train_batch_size"),
-        dropout=flags.get("caption_dropout_probability"),
+        dropout=flags.get("caption_dropout_probability"), targets=_modules(flags),
     )  # fmt: skip
 
 
@@ -128,7 +152,10 @@ def _prepended(block: Block) -> bool:
 def _flags(doc: Doc | None, commands: Sequence[Command]) -> tuple[dict[str, Given], list[Fault], list[str]]:
     """The flags with usable values; those of a command line win over a file's."""
     given: list[Given] = []
-    if doc is not None and isinstance(doc.value, dict) and doc.form != "commands":
+    faults: list[Fault] = []
+    if doc is not None and doc.form == "env":
+        given, faults = envfile.flags_of(doc, frozenset(FLAGS.kinds))
+    elif doc is not None and isinstance(doc.value, dict) and doc.form != "commands":
         given += [
             Given(held, doc.name, doc.line((key,)), f"--{str(key).lstrip('-')}") for key, held in doc.value.items()
         ]
@@ -136,7 +163,6 @@ def _flags(doc: Doc | None, commands: Sequence[Command]) -> tuple[dict[str, Give
         if call.program in ("simpletuner", "train.py"):
             given += [Given(held, call.file, call.line, f"--{key}") for key, held in call.flags.items()]
     made: dict[str, Given] = {}
-    faults = []
     for one in given:
         name = one.key.lstrip("-").replace("-", "_")
         kind = FLAGS.kinds.get(name)
@@ -153,8 +179,13 @@ def _flags(doc: Doc | None, commands: Sequence[Command]) -> tuple[dict[str, Give
 
 def _typed(value: Any, kind: Kind | None) -> Any:
     """A flag's text as what it must be; the text where that is not possible."""
+    if kind is FLAG:
+        written = value.lower() if isinstance(value, str) else value
+        return True if written is None or written == "true" else False if written == "false" else value
     if kind is None or not isinstance(value, str):
         return value
+    if kind.each is not None:
+        return _listed(value)
     for made in (int, float) if float in kind.types else (int,) if int in kind.types else ():
         try:
             return made(value)
@@ -163,9 +194,44 @@ def _typed(value: Any, kind: Kind | None) -> Any:
     return value
 
 
-def _block(doc: Doc, number_of: int, found: Checked, rate: float) -> Block:
+def _modules(flags: Mapping[str, Given]) -> Given | None:
+    """The modules that a LoRA is put on; None where a file that is not looked at holds them."""
+    given = flags.get("peft_lora_target_modules")
+    return given if given is not None and isinstance(given.value, list) else None
+
+
+def _listed(text_: str) -> Any:
+    """A list that is written as JSON; the text where it is none: the name of a file that holds one."""
+    import json
+
+    try:
+        return json.loads(text_)
+    except (ValueError, RecursionError):
+        return text_
+
+
+def _sizes(block: Block) -> Iterator[Fault]:
+    """A resolution in megapixels that was meant in pixels, or the other way round."""
+    given, of = block.fields.get("resolution"), block.value("resolution_type", "pixel_area")
+    if given is None or not isinstance(given.value, int | float):
+        return
+    if of == "area" and given.value > MOST_MEGAPIXELS:
+        yield Fault(
+            "value", given.file, given.line, given.key, f"{block.name}: a resolution of {given.value:g} is as many "
+            "megapixels, by resolution_type area", "no card holds such a picture",
+            f"resolution_type: pixel_area, or {given.value**2 / 1e6:.2g}",
+        )  # fmt: skip
+    elif of != "area" and given.value < FEWEST_PIXELS:
+        yield Fault(
+            "value", given.file, given.line, given.key, f"{block.name}: a resolution of {given.value:g} is as many "
+            f"pixels, by resolution_type {of}", "nothing can be seen in such a picture",
+            f"resolution_type: area, or {(given.value * 1e6) ** 0.5:.0f}",
+        )  # fmt: skip
+
+
+def _block(doc: Doc, number_of: int, found: Checked, rate: float, flags: Mapping[str, Given]) -> Block:
     prefix = f"[{number_of}]"
-    fields = found.under(prefix)
+    fields = {key: flags[key] for key in FOR_ALL if key in flags} | found.under(prefix)
     fields |= {f"video.{key}": given for key, given in found.under(f"{prefix}.video").items()}
     fields |= {f"audio.{key}": given for key, given in found.under(f"{prefix}.audio").items()}
 

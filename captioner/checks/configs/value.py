@@ -29,7 +29,7 @@ class Fault:
     """What is wrong with a config by itself, whatever the clips are."""
 
     kind: str
-    """"unknown", "type", "value" or "missing"."""
+    """"unknown", "type", "value", "missing" or "ignored" (it stands where nobody reads it)."""
     file: str
     line: int | None
     key: str
