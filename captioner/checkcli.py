@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -85,6 +86,11 @@ def _check_dataset(given: argparse.Namespace) -> int:
     requests = _requests(given)
     for request, notes in requests:
         report = check(request)
+        if not report.clips and not failing(report.findings) and not (given.caches or given.decoded or given.lora):
+            raise UsageError(
+                f"{printable(report.root)}: no clip is in it (files are told by their endings: .mp4, .mov, .wav ...); "
+                "give the folder that holds them"
+            )
         report, done, kept = fix(request, report) if given.fix else (report, (), None)
         # What is wrong with the config itself is said once, however many folders it names.
         fresh = tuple(one for one in report.findings if one not in findings or one.file not in _files(request))
@@ -95,7 +101,7 @@ def _check_dataset(given: argparse.Namespace) -> int:
         told.append(report.as_dict() | extra)
         if not given.json:
             if len(requests) > 1:
-                print(f"{printable(report.root)}:")
+                print(f"{printable(str(request.dataset))}:")
             if given.fix:
                 print(fixed_text(done, kept))
             print(as_text(report, every=given.all))
@@ -134,6 +140,8 @@ def _requests(given: argparse.Namespace) -> list[tuple[Any, tuple[str, ...]]]:
             raise UsageError(f"{path}: no such file")
     if given.trainer is not None:
         trainer(given.trainer)
+    if given.python is not None and shutil.which(given.python) is None:
+        raise UsageError(f"--python {given.python}: no such program; give the trainer's own: .../.venv/bin/python")
     named = is_config(given.dataset)
     if named and given.config is not None:
         raise UsageError(f"{given.dataset}: is a config, and --config gives another; give the clips, or one of the two")

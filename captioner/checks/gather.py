@@ -16,6 +16,8 @@ from captioner.errors import UsageError
 
 READS_LISTINGS = frozenset({"ltx", "id-lora"})
 """Trainers that read no .txt."""
+MAY_READ = frozenset({None, "musubi", "wan"})
+"""Whose captions may stand in a listing where none stands beside a clip; None: nobody said with what is trained."""
 THREADS = 4
 """They wait for the disk more than they compute."""
 _BATCH = 256
@@ -109,6 +111,9 @@ def gathered(
         one for one in listings if one.path.name in named
     )  # fmt: skip
     told = _told(clips, read)
+    if not read and trainer in MAY_READ:  # captions beside the clips come first
+        bare = {clip.name for clip in told if clip.caption is None}
+        told = _told(told, [replace(one, records=tuple(r for r in one.records if r.name in bare)) for one in listings])
     if trainer in READS_LISTINGS and (trained := {record.name for one in listings for record in one.records}):
         told = [clip for clip in told if clip.name in trained]  # no other is ever opened
     return Gathered(tuple(told), tuple(strays), listings)

@@ -69,6 +69,8 @@ class Memory:
 
     def facts(self, folder: Path, kind: str, wanted: type[T]) -> dict[Known, T]:
         """What is kept of the files of a folder."""
+        if not _told(os.fspath(folder)):
+            return {}
         decode = msgspec.msgpack.Decoder(wanted, dec_hook=_rich).decode
         found: dict[Known, T] = {}
         try:
@@ -83,14 +85,16 @@ class Memory:
         return found
 
     def keep(self, folder: Path, kind: str, rows: Iterable[tuple[Known, object]], gone: Sequence[str] = ()) -> None:
-        """Remembers facts; `gone`: names of files that are no longer there."""
+        """Remembers facts; `gone`: names of files that are no longer there. Nothing of names that are no text."""
+        if not _told(os.fspath(folder)):
+            return
         encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
         place = os.fspath(folder)
         with suppress(sqlite3.DatabaseError):
             self._db.execute("BEGIN")
             self._db.executemany(
                 "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)",
-                ((place, name, size, mtime, kind, encode(value)) for (name, size, mtime), value in rows),
+                ((place, name, size, at, kind, encode(value)) for (name, size, at), value in rows if _told(name)),
             )
             self._db.executemany(
                 "DELETE FROM facts WHERE folder = ? AND kind = ? AND name = ?", ((place, kind, name) for name in gone)
@@ -112,6 +116,11 @@ class Memory:
             self._db.execute(
                 "DELETE FROM reports WHERE key NOT IN (SELECT key FROM reports ORDER BY made DESC LIMIT ?)", (REPORTS,)
             )
+
+
+def _told(name: str) -> bool:
+    """Whether a name is text: on Linux any bytes may be one."""
+    return name.isprintable() or name.encode("utf-8", "replace") == name.encode("utf-8", "surrogatepass")
 
 
 def _opened(place: Path | None) -> sqlite3.Connection:

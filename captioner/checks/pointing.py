@@ -52,10 +52,12 @@ def pointed(config: TrainerConfig) -> list[Pointed]:
     if gone:
         first = next(iter(groups))
         notes.setdefault(first, []).append(f"not here, and not checked: {', '.join(gone)}")
-    return [
-        Pointed(place, replace(config, blocks=tuple(blocks)), tuple(notes.get(place, ())))
-        for place, blocks in groups.items()
-    ]
+    made = []
+    for place, blocks in groups.items():
+        here_too = {one.name for one in blocks}
+        others = tuple(one for one in config.blocks if one.name not in here_too)
+        made.append(Pointed(place, replace(config, blocks=tuple(blocks), others=others), tuple(notes.get(place, ()))))
+    return made
 
 
 def _spelled(block: Block) -> Iterator[tuple[str, bool]]:

@@ -180,7 +180,7 @@ def _latents(view: View) -> Iterator[Finding]:
     root = config.fields.get("data.preprocessed_data_root")
     written = [
         PurePath(str(block.value("output_dir") or PurePath(block.listings[0]).parent / ".precomputed"))
-        for block in config.blocks
+        for block in (*config.blocks, *config.others)
         if block.listings
     ]
     if root is None or not config.commands or not written:

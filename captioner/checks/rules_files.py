@@ -51,9 +51,10 @@ def no_caption(view: View) -> Iterator[Finding]:
     if view.is_for(*LISTED_ONLY) and not view.listings and view.clips:
         yield no_caption.finding(
             ".", f"there is no metadata file, and {view.trainer} reads no .txt", cost="no caption is ever read",
-            fix=f"captioner export OUT --to {view.trainer} writes one; or list them in a dataset.json",
-            severity=WARNING if any(clip.words is not None for clip in view.clips) else ERROR,
+            fix=f"give the .json or .csv that lists them, or its folder; captioner export OUT --to {view.trainer} "
+            "writes one", severity=WARNING if any(clip.words is not None for clip in view.clips) else ERROR,
         )  # fmt: skip
+        return
     listed = {record.name for one in view.listings for record in one.records} if view.is_for(*LISTED_ONLY) else set()
     for clip in view.clips:
         if clip.caption is not None and clip.caption.error and clip.listed is None:

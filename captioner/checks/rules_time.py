@@ -10,6 +10,7 @@ from captioner.checks.findings import Finding
 from captioner.checks.lost import harmless, many, tail_lost
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.view import ClipView, View
+from captioner.trainers import musubi, wan
 from captioner.trainers._buckets import GROUP, floor
 from captioner.trainers._window import Window
 
@@ -86,7 +87,8 @@ def _rounded(view: View, clip: ClipView, window: Window, group: int) -> Iterator
     frames, rate = clip.media.frames, clip.media.rate
     behind = frames - window.first - window.frames
     whole = floor(frames, group)
-    over = window.tempo == 1 and behind > 0 and (counts_itself(view, clip) or window.frames >= whole)
+    rounding = counts_itself(view, clip) or window.frames >= whole or _drawn(view, clip, window)
+    over = window.tempo == 1 and behind > 0 and rounding
     stretched = not counts_itself(view, clip) and view.is_for("ai-toolkit")
     if over and not stretched and rate is not None:
         at = f" at {float(window.rate):.3g} a second" if window.rate and not same_rate(clip, window) else ""
@@ -98,7 +100,7 @@ def _rounded(view: View, clip: ClipView, window: Window, group: int) -> Iterator
             clip.name, f"it has {many(frames, 'frame')} and {window.shown} are trained{at}: {last}",
             cost=tail_lost(clip, window), severity=WARNING if view.deaf or harmless(clip, window) else None,
             fix=f"cut it to {group}k+1 frames at {float(window.rate or rate):.5g} a second (captioner build --for "
-            f"{view.trainer} makes such clips), its caption to the words that are left",
+            f"{view.trainer} makes such clips)" + ("" if view.deaf else ", its caption to the words that are left"),
         )  # fmt: skip
     if window.repeated:
         yield rounded.finding(
@@ -151,7 +153,10 @@ def long(view: View) -> Iterator[Finding]:
 
 def _drawn(view: View, clip: ClipView, window: Window) -> bool:
     """Whether musubi's own rounding, not a limit, is what leaves frames out (T01 says that)."""
-    return view.is_for("musubi") and clip.media.frames - window.frames < 4
+    options = wan.loader(view.options_of(clip), clip.media.rate) if view.is_for("wan") else view.options_of(clip)
+    if not isinstance(options, musubi.Options):
+        return False
+    return musubi.whole(clip.facts, options).shown == window.shown
 
 
 @rule(

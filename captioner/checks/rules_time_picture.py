@@ -13,10 +13,8 @@ from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_time import filmed
 from captioner.checks.view import ClipView, View
 from captioner.trainers import wan
-from captioner.trainers._buckets import STEP, Bucket, chosen
-
-MOST_CROP = 0.15
-"""Share of a picture that may be cut off before it is said: more may take the head of who speaks."""
+from captioner.trainers._buckets import MOST_CROP, STEP, Bucket, chosen
+from captioner.trainers._buckets import cropped as cut_off
 
 MOST_GROWTH = 1.05
 """Times by which a picture may be enlarged before it is said: rounding a side up to 32 stays below."""
@@ -152,7 +150,7 @@ def _into(clip: ClipView, bucket: Bucket) -> Iterator[Finding]:
     """What filling a bucket does to a picture: it is scaled until it covers it, and the rest is cut off."""
     across, down = Fraction(bucket.width, clip.media.width), Fraction(bucket.height, clip.media.height)
     scale = max(across, down)
-    crop = 1 - float(min(across, down) / scale)
+    crop = cut_off((clip.media.width, clip.media.height), (bucket.width, bucket.height))
     if crop > MOST_CROP:
         sides = "above and below" if across > down else "left and right"
         yield cropped.finding(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from captioner.checks.captiontext import speech
@@ -16,9 +15,6 @@ from captioner.checks.view import ClipView, View
 from captioner.trainers import musubi
 from captioner.trainers._window import SAME_TEMPO, Window
 
-LONGEST = 1_000_000
-"""Frames that no clip has."""
-
 
 def played(window: Window) -> str:
     """How its voice comes out, in the listener's words; its picture where it has no sound."""
@@ -28,11 +24,6 @@ def played(window: Window) -> str:
 
 def stretched(window: Window) -> bool:
     return window.listed and abs(window.tempo - 1) > SAME_TEMPO
-
-
-def whole(clip: ClipView, options: musubi.Options) -> Window:
-    """What musubi would make of the same clip if it took all of it: what is left is the doing of its rates."""
-    return musubi.window(clip.facts, replace(options, frame_extraction="full", max_frames=LONGEST))
 
 
 @rule(
@@ -46,7 +37,7 @@ def squeezed(view: View) -> Iterator[Finding]:
         options = view.options_of(clip)
         if window is None or not stretched(window) or options.frame_extraction != "head":
             continue
-        if abs(window.tempo / whole(clip, options).tempo - 1) > SAME_TEMPO:
+        if abs(window.tempo / musubi.whole(clip.facts, options).tempo - 1) > SAME_TEMPO:
             yield squeezed.finding(
                 clip.name, f"{window.shown} of its {clip.media.frames} frames are used, with the sound of all of them: "
                 f"{window.tempo:.2f}x",
@@ -159,7 +150,7 @@ def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
     if rate is None or target is None or abs(float(source) / target - 1) < SAME_TEMPO / 10:
         return
     if not musubi.resamples(source, options):
-        made = whole(clip, options)
+        made = musubi.whole(clip.facts, options)
         yield other_rate.finding(
             clip.name, f"its {float(rate):.3f} frames a second are played as {target:g}",
             cost=f"{played(made)}" if stretched(made) else "its motion plays at another speed than its sound",
@@ -186,7 +177,7 @@ def too_slow(view: View) -> Iterator[Finding]:
         if window is None or source is None or options.target_fps is None or source >= options.target_fps:
             continue
         if musubi.resamples(source, options):
-            made = whole(clip, options)
+            made = musubi.whole(clip.facts, options)
             yield too_slow.finding(
                 clip.name, f"it has {float(source):.3f} frames a second, and {options.target_fps:g} are asked for",
                 cost=slower(options.target_fps / float(source), "it") if window.listed and view.deaf

@@ -112,7 +112,8 @@ def run(view: View, notes: Sequence[str] = ()) -> Report:
         ran.append(one.id)
         findings += (_clean(found) for found in one(view))
     return Report(
-        root=str(view.root), trainer=view.trainer, clips=len(view.clips), findings=tuple(in_order(findings)),
+        root=_encodable(str(view.root)), trainer=view.trainer, clips=len(view.clips),
+        findings=tuple(in_order(findings)),
         ran=tuple(ran), skipped=tuple(Skipped(tuple(ids), why) for why, ids in skipped.items()), notes=tuple(notes),
     )  # fmt: skip
 
@@ -144,6 +145,10 @@ def _view(request: Request, place: Place, files: Sequence[File], memory: Memory)
 
         clips, why = with_words(clips, place.store)
         notes += [f"the words of its clips are not known: {why}"] if why else []
+    if request.trainer is not None and request.config is None and request.trainer != "plain":
+        notes.append(
+            f"no --config: its settings are taken to be those that captioner export --to {request.trainer} writes"
+        )
     view = View(
         root=place.root, clips=clips, strays=found.strays, listings=found.listings, trainer=request.trainer,
         config=request.config, trigger=request.trigger or None,

@@ -88,6 +88,8 @@ def _walk(root: str, hidden: bool) -> Iterator[File]:
                     continue
                 status = entry.stat()
             except OSError:
+                if entry.is_symlink():  # a loader that lists it stops at it
+                    yield File(f"{inside}{name}", entry.path, 0, 0)
                 continue
             yield File(f"{inside}{name}", entry.path, status.st_size, status.st_mtime_ns)
 

@@ -14,6 +14,10 @@ STEP, GROUP = 32, 8
 """Pixels a latent cell, and frames a latent frame, of LTX's video autoencoder."""
 
 
+MOST_CROP = 0.15
+"""Share of a picture that may be cut off: more may take the head of who speaks."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Bucket:
     width: int
@@ -66,13 +70,26 @@ def chosen(clip: ClipFacts, buckets: Sequence[Bucket]) -> Bucket | None:
 
 
 def common_buckets(clips: Sequence[ClipFacts]) -> tuple[Bucket, ...]:
-    """The commonest size with every frame count that its clips have: each clip then fills a bucket exactly."""
+    """A size for each shape, the commonest of its clips, with every frame count that they have: each clip then fills a
+    bucket exactly, and none is cropped by more than MOST_CROP."""
     pictures = [clip for clip in clips if clip.frames]
     sizes = Counter((_near(clip.width), _near(clip.height)) for clip in pictures)
-    if not sizes:
-        return ()
-    (width, height), _ = max(sizes.items(), key=lambda size: (size[1], size[0]))
-    return tuple(Bucket(width, height, frames) for frames in sorted({floor(clip.frames) for clip in pictures}))
+    taken: list[tuple[int, int]] = []
+    for size, _ in sorted(sizes.items(), key=lambda one: (one[1], one[0]), reverse=True):
+        if all(cropped(size, other) > MOST_CROP for other in taken):
+            taken.append(size)
+    found = set()
+    for clip in pictures:
+        shape = Fraction(clip.width or STEP, clip.height or STEP)
+        width, height = min(taken, key=lambda size: (abs(Fraction(*size) - shape), taken.index(size)))
+        found.add(Bucket(width, height, floor(clip.frames)))
+    return tuple(sorted(found))
+
+
+def cropped(size: tuple[int, int], bucket: tuple[int, int]) -> float:
+    """Share of a picture that is cut off where it is scaled until it covers a bucket."""
+    across, down = Fraction(bucket[0], size[0]), Fraction(bucket[1], size[1])
+    return 1 - float(min(across, down) / max(across, down))
 
 
 def _near(side: int) -> int:

@@ -34,6 +34,9 @@ ROUNDED = 4
 NEAR = 1.0
 """Rates that differ by no more after rounding the source's up are taken for the same."""
 
+LONGEST = 1_000_000
+"""Frames that no clip has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -74,6 +77,11 @@ def options_for(clips: Sequence[ClipFacts]) -> Options:
 def window(clip: ClipFacts, options: Options) -> Window:
     """The first item that it makes of a clip."""
     return windows(clip, options)[0]
+
+
+def whole(clip: ClipFacts, options: Options) -> Window:
+    """What it would make of the same clip if it took all of it: what is left is the doing of its rates."""
+    return window(clip, replace(options, frame_extraction="full", max_frames=LONGEST))
 
 
 def windows(clip: ClipFacts, options: Options) -> tuple[Window, ...]:

@@ -110,6 +110,8 @@ class TrainerConfig:
     """Whether the job itself trains sound, apart from its dataset blocks; None where they alone decide."""
     sound_given: Given | None = None
     """The field that says so."""
+    others: tuple[Block, ...] = ()
+    """Blocks that train other clips than those that are looked at."""
     through: str = ""
     """The trainer whose loader reads the clips, where it is not the trainer itself: Wan is trained through two."""
 
