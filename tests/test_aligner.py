@@ -101,9 +101,20 @@ def test_other_scripts_are_spelt_where_something_romanizes_them() -> None:
     assert letters_of("\u0434\u0430", told) == "DA"
 
 
+def test_uroman_is_used_where_it_is_installed_and_the_letters_are_latin() -> None:
+    pytest.importorskip("uroman")
+    from captioner.models.aligner.ctc import _romanizer
+
+    told = replace(LATIN, romanized=_romanizer())
+    assert letters_of("\u0441\u043b\u043e\u0432\u043e,", told) == "SLOVO"
+    assert spelling(told, ["\u0441\u043b\u043e\u0432\u043e"]) is not None
+
+
 def test_a_text_of_mostly_unknown_signs_is_not_aligned() -> None:
     assert spelling(LATIN, ["\u0434\u0430", "\u043d\u0435\u0442", "ok"]) is None
     assert spelling(LATIN, ["\u2014"]) is None
+    assert spelling(LATIN, ["1984"]) is None
+    assert spelling(LATIN, ["in", "1984"]) is not None
     found = spelling(LATIN, ["room", "101", "\u2014", "is"])
     assert found is not None
     assert found.words == (0, 0, 0, 0, None, 1, None, 3, 3)
@@ -363,6 +374,19 @@ def test_a_missing_package_is_named_with_its_command(
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(BackendMissing, match=r"pip install 'captioner\[(gpu|align)\]'"):
         module.load(module.Options())
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same_places(model: Path) -> None:
+    items = [said(texts(count, seed), seed) for seed, count in ((9001, 12), (9002, 40), (9003, 12))]
+    asked = [Saying(Heard(item.samples), astray(item.words, n, 0.3), "xx") for n, item in enumerate(items)]
+    from captioner.models.aligner import ctc
+
+    there = ctc.load(ctc.Options(model=str(model), device="cuda")).align(asked)
+    for one, other in zip(there, aligner(model).align(asked), strict=True):
+        starts = [(a.start, b.start) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+        assert len(starts) == len(one)
+        assert np.max(np.abs(np.diff(np.array(starts)))) <= 0.021, "one frame"
 
 
 # --- in a build ------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ other scripts in Latin letters (installed, the package uroman does that); both w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import groupby
 from math import ceil
 from pathlib import Path
@@ -143,12 +144,20 @@ def alphabet_of(tokenizer: Any, config: Any, name: str) -> Alphabet:
     return Alphabet(single | marks, int(blank), delimiter, _romanizer() if latin else None)
 
 
-def _romanizer() -> Any:
-    try:
-        import uroman
-    except ImportError:
+def _romanizer() -> Callable[[str], str] | None:
+    """uroman, where it is installed; opened for the first word that needs it, which takes two seconds."""
+    if find_spec("uroman") is None:
         return None
-    return uroman.Uroman().romanize_string
+    opened: list[Any] = []
+
+    def romanized(text: str) -> str:
+        if not opened:
+            import uroman
+
+            opened.append(uroman.Uroman())
+        return str(opened[0].romanize_string(text))
+
+    return romanized
 
 
 class Net:

@@ -61,7 +61,8 @@ class Spelling:
 
 
 def spelling(alphabet: Alphabet, words: Sequence[str], *, spaced: bool = True) -> Spelling | None:
-    """None where the model knows fewer than half of the letters: it then says nothing of when these are said."""
+    """None where the model knows fewer than half of the letters: it then says nothing of when these are said.
+    Digits are none of them."""
     tokens: list[int] = []
     owners: list[int | None] = []
     for index, word in enumerate(words):
@@ -72,6 +73,6 @@ def spelling(alphabet: Alphabet, words: Sequence[str], *, spaced: bool = True) -
         tokens += ids
         owners += [index] * len(ids)
     known = sum(owner is not None and token != STAR for token, owner in zip(tokens, owners, strict=True))
-    if 2 * known < sum(sign.isalnum() for word in words for sign in word) or not known:
+    if 2 * known < sum(sign.isalpha() for word in words for sign in word) or not known:
         return None
     return Spelling(tuple(tokens), tuple(owners))
