@@ -95,18 +95,38 @@ def keys_told(table: Table, terminal: Terminal, name: str, keys: list[str], want
         table.say(f"{name}: {what}", value, unit, limit or None)
 
 
+def stands(terminal: Terminal, wanted: str) -> tuple[float, float]:
+    """Milliseconds of wall and CPU time after which the bytes had come that show `wanted`. They are drawn only when
+    none come, so that nobody waits for the terminal of this bench, which is a slow one."""
+    came: list[tuple[float, float, bytes]] = []
+    while True:
+        if select.select([terminal.fd], [], [], 0.02)[0]:
+            data = os.read(terminal.fd, 65536)
+            came.append(((time.perf_counter() - terminal.started) * 1000, cpu(terminal.pid), data))
+            continue
+        found = None
+        for wall, spent, data in came:
+            terminal.feed(data)
+            if found is None and wanted in terminal.text:
+                found = wall, spent
+        came.clear()
+        if found is not None:
+            return found
+        if time.perf_counter() > terminal.started + 60:
+            raise TimeoutError(f"{wanted!r} never came")
+
+
 def start_up(table: Table, out: Path) -> None:
     """Three starts; the best counts, for others use the machine too."""
     firsts, pages, readies, spent, lost = [], [], [], [], 0
     for _ in range(3):
         with Terminal(captioner("review", out, "--sound", "none"), 140, 40) as terminal:
-            terminal.wait("Browse", 60)
-            firsts.append((time.perf_counter() - terminal.started) * 1000)
-            pages.append(cpu(terminal.pid))
-            terminal.send("jjjjj")
-            terminal.wait(READY, 60)
-            readies.append((time.perf_counter() - terminal.started) * 1000)
-            spent.append(cpu(terminal.pid))
+            for walls, used, wanted in ((firsts, pages, "Browse"), (readies, spent, READY)):
+                wall, busy = stands(terminal, wanted)
+                walls.append(wall)
+                used.append(busy)
+                if wanted != READY:
+                    terminal.send("jjjjj")
             terminal.read(quiet=0.5)
             found = re.search(r"▌\S?\s+(\d+)", terminal.text)
             lost += 6 - int(found[1]) if found else 5

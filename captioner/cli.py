@@ -9,13 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner.checkcli import add_commands as add_checks
-from captioner.doctorcli import add_command as add_doctor
 from captioner.errors import CaptionerError, UsageError
-from captioner.exportcli import add_command as add_export
-from captioner.fetchcli import add_command as add_fetch
 from captioner.reviewcli import add_command as add_review
-from captioner.speakercli import add_command as add_speakers
 
 if TYPE_CHECKING:
     from captioner.summary import Summary
@@ -72,6 +67,12 @@ def _parser(*, quick: bool = False) -> argparse.ArgumentParser:
     add_review(commands)
     if quick:
         return parser
+    from captioner.checkcli import add_commands as add_checks
+    from captioner.doctorcli import add_command as add_doctor
+    from captioner.exportcli import add_command as add_export
+    from captioner.fetchcli import add_command as add_fetch
+    from captioner.speakercli import add_command as add_speakers
+
     _build_command(commands)
     _render_command(commands)
     add_speakers(commands)

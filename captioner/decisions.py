@@ -122,7 +122,7 @@ def inverse(changes: Sequence[Change]) -> tuple[Change, ...]:
     def back(change: Change) -> Change:
         if isinstance(change.new, Shape):
             return replace(change, new=Shape(change.new.made, change.new.gone))
-        return replace(change, old=change.new, new=change.old)
+        return Change(change.kind, change.clip, change.field, change.new, change.old)
 
     return tuple(back(change) for change in reversed(changes))
 

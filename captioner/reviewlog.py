@@ -16,17 +16,13 @@ from typing import Any
 
 import msgspec
 
-from captioner.decisions import Change, Decisions, Edit, Entry, Naming, Shape, Status, Value, fold
+from captioner.decisions import Change, Decisions, Edit, Entry, Kind, Naming, Shape, Status, Value, fold
 from captioner.errors import StoreError
 from captioner.jsonlines import append_line, read_lines
 
 NAME = "review.jsonl"
 VERSION = 1
 HOLDS = "what you decided in the review"
-
-_VALUES: Mapping[str, type[Status] | type[Edit] | type[Shape] | type[Naming]] = {
-    "status": Status, "field": Edit, "shape": Shape, "speaker": Naming,
-}  # fmt: skip
 
 
 def read_decisions(out: Path) -> Decisions:
@@ -62,7 +58,7 @@ def append_entry(out: Path, entry: Entry) -> tuple[int, int]:
     """Add an entry; it is on the disk when this returns. Returns its first byte and length.
 
     Raises StoreError where it cannot be written."""
-    line = msgspec.json.encode({"v": VERSION, **_slim(msgspec.to_builtins(entry))})
+    line = _line(entry)
     return append_line(out / NAME, line, HOLDS), len(line)
 
 
@@ -76,45 +72,107 @@ def journal_size(out: Path) -> int:
         raise StoreError(f"{out / NAME}: cannot be read ({error.strerror}); it holds {HOLDS}") from error
 
 
-def _slim(value: Any) -> Any:
-    """Without what is None or an empty list: its default. An empty text stays, for it is a person's."""
-    if isinstance(value, dict):
-        return {name: _slim(one) for name, one in value.items() if one is not None and one != [] and one != ()}
-    return [_slim(one) for one in value] if isinstance(value, list | tuple) else value
+# -- a line, in the types of its JSON: thousands of changes are read and written at once -------------------------------
 
 
-def _entry(line: bytes, path: Path, number: int | str) -> Entry:
-    where = f"{path}, line {number}"
-    try:
-        plain = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"{where}: not JSON ({error}); correct or remove that line") from error
-    if not isinstance(plain, dict) or plain.pop("v", None) != VERSION:
-        raise StoreError(f"{where}: not a decision of this version of captioner; remove that line")
-    try:
-        changes = tuple(_change(one) for one in plain.pop("changes", ()))
-        head = msgspec.convert(plain, _Head)
-    except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{where}: not a decision ({error}); correct or remove that line") from error
-    return Entry(head.batch, head.did, changes, head.undo, head.redo, head.who, head.when)
+class _Status(msgspec.Struct, omit_defaults=True, gc=False):
+    state: str
+    reason: str = ""
+    words: str | None = None
 
 
-class _Head(msgspec.Struct):
-    """What an entry says besides its changes."""
+class _Edit(msgspec.Struct, omit_defaults=True, gc=False):
+    text: str
+    against: str | None = None
 
+
+class _Change(msgspec.Struct, omit_defaults=True, tag_field="kind"):
+    clip: str = ""
+    field: str = ""
+
+
+class _StatusChange(_Change, tag="status"):
+    old: Status | None = None
+    new: Status | None = None
+
+
+class _FieldChange(_Change, tag="field"):
+    old: Edit | None = None
+    new: Edit | None = None
+
+
+class _ShapeChange(_Change, tag="shape"):
+    old: Shape | None = None
+    new: Shape | None = None
+
+
+class _SpeakerChange(_Change, tag="speaker"):
+    old: Naming | None = None
+    new: Naming | None = None
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    v: int
     batch: int
     did: str
     undo: int | None = None
     redo: int | None = None
     who: str = ""
     when: str = ""
+    changes: list[_StatusChange | _FieldChange | _ShapeChange | _SpeakerChange] = []
 
 
-def _change(plain: dict[str, Any]) -> Change:
-    kind = plain["kind"]
+_OF_KIND: Mapping[Kind, Any] = {
+    "status": _StatusChange, "field": _FieldChange, "shape": _ShapeChange, "speaker": _SpeakerChange,
+}  # fmt: skip
+_KINDS: Mapping[type, Kind] = {kind: name for name, kind in _OF_KIND.items()}
+_LINE = msgspec.json.Decoder(_Line)
 
-    def value(name: str) -> Value:
-        given = plain.get(name)
-        return None if given is None else msgspec.convert(given, _VALUES[kind])
 
-    return Change(kind, plain.get("clip", ""), plain.get("field", ""), value("old"), value("new"))
+def _line(entry: Entry) -> bytes:
+    changes = [
+        _OF_KIND[change.kind](change.clip, change.field, _slim(change.old), _slim(change.new))
+        for change in entry.changes
+    ]
+    line = _Line(VERSION, entry.batch, entry.did, entry.undo, entry.redo, entry.who, entry.when, changes)
+    return msgspec.json.encode(line)
+
+
+def _slim(value: Value) -> Any:
+    """Without what is None or an empty list: its default. An empty text of a field stays, for it is a person's."""
+    if isinstance(value, Status):
+        return _Status(value.state, value.reason, value.words)
+    if isinstance(value, Edit):
+        return _Edit(value.text, value.against)
+    return _slim_plain(msgspec.to_builtins(value))
+
+
+def _slim_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _slim_plain(one) for name, one in value.items() if one is not None and one not in ([], ())}
+    return [_slim_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _entry(line: bytes, path: Path, number: int | str) -> Entry:
+    try:
+        read = _LINE.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}, line {number}: {_wrong(line, error)}") from error
+    if read.v != VERSION:
+        raise StoreError(f"{path}, line {number}: {_FOREIGN}")
+    changes = [Change(_KINDS[type(one)], one.clip, one.field, one.old, one.new) for one in read.changes]
+    return Entry(read.batch, read.did, tuple(changes), read.undo, read.redo, read.who, read.when)
+
+
+_FOREIGN = "not a decision of this version of captioner; remove that line"
+
+
+def _wrong(line: bytes, error: Exception) -> str:
+    """What is wrong with a line that is no decision."""
+    try:
+        plain = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return f"not JSON ({error}); correct or remove that line"
+    if not isinstance(plain, dict) or plain.get("v") != VERSION:
+        return _FOREIGN
+    return f"not a decision ({error}); correct or remove that line"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.captions.edited import plain_speech
 from captioner.captions.lint import Finding, lint
 from captioner.captions.voices import Profile, Voices
+from captioner.cliptables import ClipRow
 from captioner.decisions import Decisions, Edit, Status, fold
 from captioner.drafting import Drafter
 from captioner.reviewlog import journal_size, read_entries
-from captioner.rowtable import ClipLine, Rows, words_of
-from captioner.store import ClipRow, Store, unpack
+from captioner.rowtable import ClipLine, Listed, Rows, words_of
+from captioner.store import Store, unpack
 from captioner.types import Caption, Cut
 
 TOLD = "review"
@@ -57,8 +58,8 @@ def now_of(row: ClipRow, drafter: Drafter, edits: Mapping[str, Edit], status: St
     return Now(row, cut, draft, edited, caption, edits, status, lint(edited, caption, edits, cut.text))
 
 
-def line_of(now: Now, rev: int = 0) -> tuple[ClipLine, str]:
-    """Its row, and its text in one case."""
+def line_of(now: Now, rev: int = 0) -> Listed:
+    """Its row."""
     cut, state = now.cut, now.status.state
     if state == "approved" and not now.stands:
         state = "edited"
@@ -68,7 +69,7 @@ def line_of(now: Now, rev: int = 0) -> tuple[ClipLine, str]:
         words_of(finding.code for finding in now.findings), len(now.findings),
         sum(finding.error for finding in now.findings), state, now.status.reason, words_of(sorted(now.edits)), rev,
     )  # fmt: skip
-    return line, now.caption.text.casefold()
+    return line, now.caption.text.casefold(), plain_speech(now.draft.fields) if "speech" in now.edits else None
 
 
 def edits_of(rows: Rows, clip: str) -> dict[str, Edit]:
@@ -80,12 +81,13 @@ def status_of(rows: Rows, clip: str) -> Status:
     return Status(state, reason, words)  # type: ignore[arg-type]
 
 
-def decided(rows: Rows) -> tuple[dict[str, dict[str, Edit]], dict[str, Status]]:
-    """All edits and statuses at once: for what is done to thousands."""
+def decided(rows: Rows, clips: Sequence[str]) -> tuple[dict[str, dict[str, Edit]], dict[str, Status]]:
+    """Edits and statuses of many clips at once; those that nobody touched are in none."""
     edits: dict[str, dict[str, Edit]] = {}
-    for clip, field, text, against in rows.all_edits():
+    for clip, field, text, against in rows.edits_of(clips):
         edits.setdefault(clip, {})[field] = Edit(text, against)
-    return edits, {clip: Status(state, reason, words) for clip, state, reason, words in rows.all_statuses()}  # type: ignore[arg-type]
+    found = rows.statuses_of(clips)
+    return edits, {clip: Status(state, reason, words) for clip, state, reason, words in found}  # type: ignore[arg-type]
 
 
 def stored(store: Store, row: ClipRow, drafter: Drafter) -> Now:

@@ -1,45 +1,47 @@
 """The narrow columns of the dataset's clips: what a list of 100,000 of them shows, filters and searches.
 
 A table of the store, filled when clips are drafted and kept up to what persons decide. Nothing in it is the only copy.
+It lies on the disk in the order of the list, so that pages and filters read along it; what a decision changes is in no
+index, and how many clips have each status is counted along with every change.
 """
 
 # ruff: noqa: S608  what is put into a statement are names of columns and question marks, never a value
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-SCHEMA = """
+from captioner.toldtable import SCHEMA as TOLD_SCHEMA
+from captioner.toldtable import ToldRows
+
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS rows (
-    id TEXT PRIMARY KEY, recording TEXT NOT NULL, start INTEGER NOT NULL, frames INTEGER NOT NULL,
-    begins REAL NOT NULL, seconds REAL NOT NULL, speaker TEXT NOT NULL, trust REAL, language TEXT NOT NULL,
-    words TEXT NOT NULL, folded TEXT NOT NULL, doubts TEXT NOT NULL, findings INTEGER NOT NULL,
-    errors INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, edited TEXT NOT NULL, rev INTEGER NOT NULL
-    ) WITHOUT ROWID;
-DROP INDEX IF EXISTS rows_order;
-CREATE INDEX IF NOT EXISTS rows_listed ON rows (
-    recording, start, frames, id, status, trust);
-CREATE INDEX IF NOT EXISTS rows_status ON rows (status);
-CREATE TABLE IF NOT EXISTS edits (
-    clip TEXT NOT NULL, field TEXT NOT NULL, text TEXT NOT NULL, against TEXT, PRIMARY KEY (clip, field)
-    ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS statuses (
-    clip TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, words TEXT) WITHOUT ROWID;
+    recording TEXT NOT NULL, start INTEGER NOT NULL, frames INTEGER NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL,
+    trust REAL, seconds REAL NOT NULL, begins REAL NOT NULL, speaker TEXT NOT NULL, language TEXT NOT NULL,
+    findings INTEGER NOT NULL, errors INTEGER NOT NULL, rev INTEGER NOT NULL, doubts TEXT NOT NULL,
+    reason TEXT NOT NULL, edited TEXT NOT NULL, words TEXT NOT NULL, drafted TEXT, folded TEXT NOT NULL,
+    PRIMARY KEY (recording, start, frames, id)) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS rows_id ON rows (id);
+CREATE TABLE IF NOT EXISTS tally (status TEXT PRIMARY KEY, clips INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shelf (
     id TEXT PRIMARY KEY, recording TEXT NOT NULL, cut BLOB NOT NULL, draft BLOB NOT NULL, adopted TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stale (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batches (
-    batch INTEGER PRIMARY KEY, at INTEGER NOT NULL, size INTEGER NOT NULL, did TEXT NOT NULL, stands INTEGER NOT NULL);
 """
+    + TOLD_SCHEMA
+)
 
 COLUMNS = (
     "id, recording, start, frames, begins, seconds, speaker, trust, language, words, doubts, findings, errors, status, "
     "reason, edited, rev"
 )
 ORDER = "ORDER BY recording, start, frames, id"
+_THESE = "id IN (SELECT value FROM json_each(?))"
 
 
 class ClipLine(NamedTuple):
@@ -71,86 +73,147 @@ class ClipLine(NamedTuple):
     """Raised with every change."""
 
 
-class Rows:
-    """The table. Callers hold the store's transaction."""
+Listed = tuple[ClipLine, str, str | None]
+"""A clip's row, its caption in one case, and what the machine drafted of its words where a person has others."""
+
+LONG = 1000
+"""Letters from which a text is too long for a pattern of SQLite's."""
+_SIGNS = re.compile(r"[*?\[]")
+
+MANY = 2000
+"""Rows from which all are counted again: that costs less than to count each of them twice."""
+
+
+class Rows(ToldRows):
+    """The table, and those of what was decided. Callers hold the store's transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        super().__init__(db)
         db.create_function("regexp", 2, _regexp, deterministic=True)
+        db.create_function("refolded", 3, _refolded, deterministic=True)
 
-    def fill(self, lines: Iterable[tuple[ClipLine, str]]) -> None:
-        """Put or replace; each with its text in one case, for searching."""
-        values = [(*line[:10], folded, *line[10:]) for line, folded in lines]
-        self._db.executemany(f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * 18)})", values)
+    def fill(self, lines: Iterable[Listed]) -> None:
+        """Put or replace."""
+        values = [
+            (
+                line.recording, line.start, line.frames, line.id, line.status, line.trust, line.seconds, line.begins,
+                line.speaker, line.language, line.findings, line.errors, line.rev, line.doubts, line.reason,
+                line.edited, line.words, drafted, folded,
+            )
+            for line, folded, drafted in lines
+        ]  # fmt: skip
+        with self._counted([value[3] for value in values]):
+            self._db.executemany(f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * 19)})", values)
+
+    def follow(self, ids: Sequence[str]) -> None:
+        """Status, words and names of edited fields as the tables of decisions have them; findings stay as they were,
+        and the caption is the old one with the new words in it. For thousands; `stale` says that it was done."""
+        said = "coalesce(now.said, rows.drafted, rows.words)"
+        with self._counted(ids):
+            self._db.execute(
+                f"""
+                UPDATE rows SET
+                    rev = rows.rev + 1, reason = coalesce(now.reason, ''),
+                    edited = coalesce(' ' || now.names || ' ', ''),
+                    status = CASE WHEN now.state = 'approved' AND now.approved <> {said} THEN 'edited'
+                        ELSE coalesce(now.state, 'todo') END,
+                    folded = refolded(rows.folded, rows.words, {said}),
+                    drafted = CASE WHEN now.said IS NULL THEN NULL ELSE coalesce(rows.drafted, rows.words) END,
+                    words = {said}
+                FROM (
+                    SELECT
+                        wanted.value AS clip, statuses.state, statuses.reason, statuses.words AS approved,
+                        edits.text AS said,
+                        (SELECT group_concat(field, ' ') FROM edits WHERE clip = wanted.value) AS names
+                    FROM json_each(?) AS wanted
+                    LEFT JOIN statuses ON statuses.clip = wanted.value
+                    LEFT JOIN edits ON edits.clip = wanted.value AND edits.field = 'speech'
+                    ) AS now
+                WHERE rows.id = now.clip""",
+                [json.dumps(ids)],
+            )
+            self._db.execute("INSERT OR IGNORE INTO stale SELECT value FROM json_each(?)", [json.dumps(ids)])
 
     def drop(self, ids: Iterable[str]) -> None:
-        self._db.executemany("DELETE FROM rows WHERE id = ?", [(id_,) for id_ in ids])
+        ids = list(ids)
+        with self._counted(ids):
+            self._db.executemany("DELETE FROM rows WHERE id = ?", [(id_,) for id_ in ids])
 
     def drop_strangers(self) -> None:
         """Forget the rows whose clip is not there any more."""
-        self._db.execute("DELETE FROM rows WHERE id NOT IN (SELECT id FROM clips)")
+        if self._db.execute("DELETE FROM rows WHERE id NOT IN (SELECT id FROM clips)").rowcount:
+            self._count()
 
     def missing(self) -> list[str]:
         """Recordings with clips that have no row."""
-        found = self._db.execute("SELECT DISTINCT recording FROM clips WHERE id NOT IN (SELECT id FROM rows)")
+        query = (
+            "SELECT id FROM clips WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.id = clips.id)"  # two indices alone
+        )
+        found = self._db.execute(f"SELECT DISTINCT recording FROM clips WHERE id IN ({query})")
         return [name for (name,) in found]
 
-    def ids(self, where: str = "1", values: Sequence[Any] = (), order: str = ORDER) -> list[str]:
+    def ids(self, where: str = "1", values: Sequence[Any] = ()) -> list[str]:
         """Ids in order. `where` is made by `captioner.review.query`, never by a person."""
-        return [id_ for (id_,) in self._db.execute(f"SELECT id FROM rows WHERE {where} {order}", values)]
+        # One text of all is several times as quick to get as a row of each; no id has a line end in it.
+        query = f"SELECT group_concat(id, char(10)) FROM (SELECT id FROM rows WHERE {where} {ORDER})"
+        found = self._db.execute(query, values).fetchone()[0]
+        return found.split("\n") if found else []
 
     def get(self, ids: Sequence[str]) -> dict[str, ClipLine]:
-        found: dict[str, ClipLine] = {}
-        for at in range(0, len(ids), 500):
-            some = ids[at : at + 500]
-            marks = ", ".join("?" * len(some))
-            for row in self._db.execute(f"SELECT {COLUMNS} FROM rows WHERE id IN ({marks})", some):
-                found[row[0]] = ClipLine(*row)
-        return found
+        found = self._db.execute(f"SELECT {COLUMNS} FROM rows WHERE {_THESE}", [json.dumps(ids)])
+        return {row[0]: ClipLine(*row) for row in found}
 
     def saying(self, ids: Sequence[str], text: str, *, pattern: bool = False) -> list[str]:
         """Those of some clips whose caption has a text in it, whatever its case."""
-        found: list[str] = []
-        test = "folded REGEXP ?" if pattern else "instr(folded, ?)"
-        for at in range(0, len(ids), 5000):
-            some = ids[at : at + 5000]
-            marks = ", ".join("?" * len(some))
-            query = f"SELECT id FROM rows WHERE id IN ({marks}) AND {test}"
-            found += [id_ for (id_,) in self._db.execute(query, [*some, text if pattern else text.casefold()])]
-        return found
+        test, value = ("folded REGEXP ?", text) if pattern else holds(text)
+        query = f"SELECT id FROM rows WHERE {_THESE} AND {test}"
+        return [id_ for (id_,) in self._db.execute(query, [json.dumps(ids), value])]
 
-    def words(self) -> dict[str, str]:
-        """What every clip says."""
-        return dict(self._db.execute("SELECT id, words FROM rows"))
+    def said(self, ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+        """What clips say, and what the machine drafted of it where a person has other words."""
+        found = self._db.execute(f"SELECT id, words, drafted FROM rows WHERE {_THESE}", [json.dumps(ids)])
+        return {id_: (words, drafted) for id_, words, drafted in found}
 
     # -- rows that were changed in bulk: their findings are made when they are looked at ---------------------------
-
-    def mark_stale(self, ids: Iterable[str]) -> None:
-        self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?)", [(id_,) for id_ in ids])
 
     def stale(self, ids: Sequence[str] | None = None, most: int = 1000) -> list[str]:
         if ids is None:
             return [id_ for (id_,) in self._db.execute("SELECT id FROM stale LIMIT ?", (most,))]
-        marks = ", ".join("?" * len(ids))
-        return [id_ for (id_,) in self._db.execute(f"SELECT id FROM stale WHERE id IN ({marks})", ids)]
+        return [id_ for (id_,) in self._db.execute(f"SELECT id FROM stale WHERE {_THESE}", [json.dumps(ids)])]
 
     def settle(self, ids: Iterable[str]) -> None:
         self._db.executemany("DELETE FROM stale WHERE id = ?", [(id_,) for id_ in ids])
 
-    def folded(self, ids: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for at in range(0, len(ids), 500):
-            some = ids[at : at + 500]
-            marks = ", ".join("?" * len(some))
-            found |= dict(self._db.execute(f"SELECT id, folded FROM rows WHERE id IN ({marks})", some))
-        return found
+    # -- how many ------------------------------------------------------------------------------------------------------
 
-    def counts(self) -> dict[str, int]:
-        """How many clips have each status."""
-        return dict(self._db.execute("SELECT status, count(*) FROM rows GROUP BY status"))
+    def counts(self, ids: Sequence[str] | None = None) -> dict[str, int]:
+        """How many clips, or of some, have each status."""
+        if ids is None:
+            return dict(self._db.execute("SELECT status, clips FROM tally WHERE clips"))
+        query = f"SELECT status, count(*) FROM rows WHERE {_THESE} GROUP BY status"
+        return dict(self._db.execute(query, [json.dumps(ids)]))
+
+    @contextmanager
+    def _counted(self, ids: Sequence[str]) -> Iterator[None]:
+        """The counts follow what is done to these rows meanwhile."""
+        before = self.counts(ids) if len(ids) < MANY else {}
+        yield
+        if len(ids) >= MANY:
+            self._count()
+            return
+        after = self.counts(ids)
+        changed = [(one, after.get(one, 0) - before.get(one, 0)) for one in before.keys() | after.keys()]
+        self._db.executemany(
+            "INSERT INTO tally VALUES (?, ?) ON CONFLICT (status) DO UPDATE SET clips = clips + excluded.clips",
+            [(status, more) for status, more in changed if more],
+        )
+
+    def _count(self) -> None:
+        self._db.execute("DELETE FROM tally")
+        self._db.execute("INSERT INTO tally SELECT status, count(*) FROM rows GROUP BY status")
 
     def revs(self, ids: Sequence[str]) -> dict[str, int]:
-        return {id_: line.rev for id_, line in self.get(ids).items()}
+        return dict(self._db.execute(f"SELECT id, rev FROM rows WHERE {_THESE}", [json.dumps(ids)]))
 
     def values(self, column: str) -> list[str]:
         """What stands in a column, most clips first."""
@@ -162,72 +225,26 @@ class Rows:
         """How many clips are a speaker's."""
         return int(self._db.execute("SELECT count(*) FROM rows WHERE speaker = ?", (speaker,)).fetchone()[0])
 
-    def twins(self, words: str) -> int:
-        """How many clips say these words."""
-        return int(self._db.execute("SELECT count(*) FROM rows WHERE words = ?", (words,)).fetchone()[0])
-
-    # -- what persons decided, folded from the journal --------------------------------------------------------------
-
-    def edits(self, clip: str) -> dict[str, tuple[str, str | None]]:
-        found = self._db.execute("SELECT field, text, against FROM edits WHERE clip = ?", (clip,))
-        return {field: (text, against) for field, text, against in found}
-
-    def all_edits(self) -> list[tuple[str, str, str, str | None]]:
-        return list(self._db.execute("SELECT clip, field, text, against FROM edits ORDER BY clip, field"))
-
-    def set_edits(self, edits: Mapping[tuple[str, str], tuple[str, str | None] | None]) -> None:
-        """(clip, field) -> text and what it was written against, or None for the draft."""
-        gone = [place for place, edit in edits.items() if edit is None]
-        self._db.executemany("DELETE FROM edits WHERE clip = ? AND field = ?", gone)
-        kept = [(*place, *edit) for place, edit in edits.items() if edit is not None]
-        self._db.executemany("INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?)", kept)
-
-    def status(self, clip: str) -> tuple[str, str, str | None]:
-        row = self._db.execute("SELECT state, reason, words FROM statuses WHERE clip = ?", (clip,)).fetchone()
-        return ("todo", "", None) if row is None else tuple(row)
-
-    def all_statuses(self) -> list[tuple[str, str, str, str | None]]:
-        return list(self._db.execute("SELECT clip, state, reason, words FROM statuses ORDER BY clip"))
-
-    def set_statuses(self, statuses: Mapping[str, tuple[str, str, str | None]]) -> None:
-        """Clip -> state, reason and the words that were approved."""
-        none = ("todo", "", None)
-        self._db.executemany(
-            "DELETE FROM statuses WHERE clip = ?", [(c,) for c, one in statuses.items() if one == none]
-        )
-        kept = [(clip, *one) for clip, one in statuses.items() if one != none]
-        self._db.executemany("INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?)", kept)
-
-    def forget_decisions(self) -> None:
-        for table in ("edits", "statuses", "batches"):
-            self._db.execute(f"DELETE FROM {table}")
-
-    # -- what can be taken back ---------------------------------------------------------------------------------------
-
-    def add_batch(self, batch: int, at: int, size: int, did: str) -> None:
-        """A new batch: what was taken back before it cannot be made again."""
-        self._db.execute("UPDATE batches SET stands = 2 WHERE stands = 0")
-        self._db.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, 1)", (batch, at, size, did))
-
-    def stand(self, batch: int, stands: bool) -> None:
-        self._db.execute("UPDATE batches SET stands = ? WHERE batch = ?", (int(stands), batch))
-
-    def batch(self, number: int) -> tuple[int, int, str] | None:
-        """First byte, length and action of a batch."""
-        row = self._db.execute("SELECT at, size, did FROM batches WHERE batch = ?", (number,)).fetchone()
-        return None if row is None else (row[0], row[1], row[2])
-
-    def last_standing(self) -> int | None:
-        row: Any = self._db.execute("SELECT max(batch) FROM batches WHERE stands = 1").fetchone()[0]
-        return None if row is None else int(row)
-
-    def first_undone(self) -> int | None:
-        row: Any = self._db.execute("SELECT min(batch) FROM batches WHERE stands = 0").fetchone()[0]
-        return None if row is None else int(row)
-
 
 def _regexp(pattern: str, text: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def _refolded(folded: str, before: str, after: str) -> str:
+    """A caption in one case with other words: in quotation marks where it has them so."""
+    old, new = before.casefold(), after.casefold()
+    if not old or not new or old == new:
+        return folded
+    quoted = f'"{old}"'
+    return folded.replace(quoted, f'"{new}"') if quoted in folded else folded.replace(old, new)
+
+
+def holds(text: str) -> tuple[str, str]:
+    """A condition that a caption has a text in it, whatever its case, and its value. Quicker than `instr`."""
+    folded = text.casefold()
+    if len(folded) > LONG:
+        return "instr(folded, ?)", folded
+    return "folded GLOB ?", "*" + _SIGNS.sub(r"[\g<0>]", folded) + "*"
 
 
 def words_of(codes: Iterable[str]) -> str:

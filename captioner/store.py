@@ -9,22 +9,26 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 import msgspec
 
+from captioner.cliptables import SCHEMA as CLIPS_SCHEMA
+from captioner.cliptables import ClipRow, ClipTables, WrittenRow
 from captioner.errors import StoreError
 from captioner.rowtable import SCHEMA as ROWS_SCHEMA
 from captioner.rowtable import Rows
 
 T = TypeVar("T")
 
-FORMAT = 1
+__all__ = ["ClipRow", "Store", "WrittenRow", "key_of", "pack", "unpack"]
+
+FORMAT = 2
 """Raised when the tables change in a way that older code cannot read."""
 
 SCHEMA = """
@@ -32,13 +36,6 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, content TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, stage TEXT NOT NULL, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS clips (
-    id TEXT PRIMARY KEY, recording TEXT NOT NULL, place INTEGER NOT NULL, cut BLOB NOT NULL, draft BLOB NOT NULL,
-    adopted TEXT);
-CREATE INDEX IF NOT EXISTS clips_recording ON clips (recording, place);
-CREATE TABLE IF NOT EXISTS written (
-    id TEXT PRIMARY KEY, key TEXT NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    caption TEXT NOT NULL, repeated INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -76,38 +73,19 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(repr, parts)).encode()).hexdigest()[:40]
 
 
-@dataclass(frozen=True, slots=True)
-class ClipRow:
-    """A drafted clip as it is kept: `cut` and `draft` packed, so that a list of 20,000 stays cheap."""
-
-    id: str
-    recording: str
-    place: int
-    cut: bytes
-    draft: bytes
-    adopted: str | None = None
-    """The text of a caption file that stood beside an already-cut source."""
+def _bring_in(path: Path) -> None:
+    with suppress(sqlite3.Error):  # then the next small change does it
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            db.close()
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenRow:
-    """A clip that stands in `OUT/clips/`."""
-
-    id: str
-    key: str
-    """What its picture and sound were made from."""
-    media: str
-    """File name."""
-    size: int
-    mtime_ns: int
-    caption: str
-    """The text that captioner wrote; another text on disk is a person's."""
-    repeated: int
-    """Source frames shown more than once to keep the rate."""
-
-
-class Store:
+class Store(ClipTables):
     """Opened by one writer at a time; `close` it, or use it in a `with`."""
+
+    _tidying: Thread | None = None
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,13 +96,17 @@ class Store:
             self._db = sqlite3.connect(folder / "store.sqlite", isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA + ROWS_SCHEMA)
-            self.rows = Rows(self._db)
+            self._db.execute("PRAGMA temp_store=MEMORY")
+            self._db.executescript(SCHEMA + CLIPS_SCHEMA)
             found = self.meta("format")
-            if found is None:
-                self.set_meta("format", str(FORMAT))
-            elif found != str(FORMAT):
+            if found not in (None, "1", str(FORMAT)):
                 raise StoreError(f"{folder}: made by another version of captioner; build into another folder")
+            if found == "1":  # the list lay otherwise then; who opens the store makes missing rows anew
+                self._db.execute("DROP TABLE IF EXISTS rows")
+            self._db.executescript(ROWS_SCHEMA)
+            self.rows = Rows(self._db)
+            if found != str(FORMAT):
+                self.set_meta("format", str(FORMAT))
         except sqlite3.DatabaseError as error:
             lease.close()
             raise StoreError(f"{folder / 'store.sqlite'}: {error}; delete {folder} and build again") from error
@@ -139,11 +121,17 @@ class Store:
         for mode in ("?mode=ro", "?mode=ro&immutable=1"):  # the second: a read-only folder without the log's files
             try:
                 store._db = sqlite3.connect(f"{path}{mode}", uri=True, isolation_level=None, check_same_thread=False)
-                store._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+                found = store.meta("format")
                 store.rows = Rows(store._db)
-                return store
             except sqlite3.OperationalError as error:
                 fault = error
+                continue
+            if found == str(FORMAT):
+                return store
+            store.close()
+            raise StoreError(
+                f"{folder}: made by another version of captioner; open it once where it can be written, or build again"
+            )
         raise StoreError(f"{folder / 'store.sqlite'}: cannot be read ({fault}); `captioner build` makes it")
 
     @property
@@ -175,9 +163,24 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        if self._tidying is not None:
+            self._tidying.join()
         self._db.close()
         if self._lock is not None:
             self._lock.close()
+
+    @contextmanager
+    def large_change(self) -> Iterator[None]:
+        """What is written within goes from the log into the store itself afterwards, while the person looks at it: for
+        thousands of rows that takes as long as to write them. Nothing is less safe: it stands in the log."""
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA wal_autocheckpoint = 1000")
+            if self._tidying is None or not self._tidying.is_alive():
+                self._tidying = Thread(target=_bring_in, args=(self.folder / "store.sqlite",))
+                self._tidying.start()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -230,45 +233,6 @@ class Store:
 
     # -- clips -------------------------------------------------------------------------------------------------------
 
-    def clips(self) -> list[ClipRow]:
-        rows = self._db.execute("SELECT id, recording, place, cut, draft, adopted FROM clips ORDER BY recording, place")
-        return [ClipRow(*row) for row in rows]
-
-    def clips_of(self, recording: str) -> list[ClipRow]:
-        rows = self._db.execute(
-            "SELECT id, recording, place, cut, draft, adopted FROM clips WHERE recording = ? ORDER BY place",
-            (recording,),
-        )
-        return [ClipRow(*row) for row in rows]
-
-    def clip(self, id_: str) -> ClipRow | None:
-        query = "SELECT id, recording, place, cut, draft, adopted FROM clips WHERE id = ?"
-        row = self._db.execute(query, (id_,)).fetchone()
-        return None if row is None else ClipRow(*row)
-
-    def set_clip(self, row: ClipRow) -> None:
-        values = (row.id, row.recording, row.place, row.cut, row.draft, row.adopted)
-        self._db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", values)
-
-    def shelve(self, row: ClipRow) -> None:
-        """Keep a clip that is cut anew, so that it can come back as it was."""
-        values = (row.id, row.recording, row.cut, row.draft, row.adopted)
-        self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
-
-    def shelved(self, id_: str) -> ClipRow | None:
-        query = "SELECT id, recording, 0, cut, draft, adopted FROM shelf WHERE id = ?"
-        row = self._db.execute(query, (id_,)).fetchone()
-        return None if row is None else ClipRow(*row)
-
-    def drafts_of(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Clip -> its packed draft, of those that are there."""
-        found: dict[str, bytes] = {}
-        for at in range(0, len(ids), 500):
-            some = ids[at : at + 500]
-            query = f"SELECT id, draft FROM clips WHERE id IN ({', '.join('?' * len(some))})"  # noqa: S608  marks alone
-            found |= dict(self._db.execute(query, some))
-        return found
-
     def replace_clips(self, recording: str, rows: Iterable[ClipRow]) -> None:
         """All clips of one recording at once: those that it no longer has go."""
         with self.transaction():
@@ -282,15 +246,6 @@ class Store:
         gone = [(name,) for (name,) in self._db.execute("SELECT DISTINCT recording FROM clips") if name not in keep]
         with self.transaction():
             self._db.executemany("DELETE FROM clips WHERE recording = ?", gone)
-
-    def written(self) -> dict[str, WrittenRow]:
-        rows = self._db.execute("SELECT id, key, media, size, mtime_ns, caption, repeated FROM written")
-        return {row[0]: WrittenRow(*row) for row in rows}
-
-    def written_one(self, id_: str) -> WrittenRow | None:
-        query = "SELECT id, key, media, size, mtime_ns, caption, repeated FROM written WHERE id = ?"
-        row = self._db.execute(query, (id_,)).fetchone()
-        return None if row is None else WrittenRow(*row)
 
     def set_written(self, row: WrittenRow) -> None:
         with self.transaction():

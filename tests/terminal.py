@@ -49,10 +49,11 @@ class Terminal:
             if not data:
                 break
             got += data
-            self._feed(data)
+            self.feed(data)
         return got
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Show what came."""
         self.bytes += len(data)
         self.raw += data
         self.stream.feed(_known(data))

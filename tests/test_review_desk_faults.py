@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +169,39 @@ def test_a_store_without_its_logs_can_be_read(out: Path, tmp_path: Path) -> None
     with pytest.raises(sqlite3.OperationalError):
         store.set_meta("a", "b")
     store.close()
+
+
+def test_a_store_of_an_older_captioner_gets_its_list_anew(out: Path) -> None:
+    with Desk(out) as desk:
+        first = desk.session.ids[0]
+        desk.do("set-field", field="speech", text="so it is", clip=first)
+        before = desk.page(0, 3)
+    with sqlite3.connect(out / ".captioner" / "store.sqlite") as db:
+        db.executescript(
+            "DROP TABLE rows; DROP TABLE tally; CREATE TABLE rows (id TEXT PRIMARY KEY, words TEXT);"
+            "INSERT INTO rows VALUES ('a', 'b'); UPDATE meta SET value = '1' WHERE name = 'format';"
+        )
+    db.close()
+    with pytest.raises(StoreError, match="another version"):
+        Desk(out, read_only=True)
+    with Desk(out) as desk:
+        assert [line._replace(rev=0) for line in desk.page(0, 3)] == [line._replace(rev=0) for line in before]
+        assert sum(desk.stats.counts.values()) == desk.session.total
+        assert desk.do("undo").rows == (first,)
+    with Desk(out, read_only=True) as desk:
+        assert desk.page(0, 1)[0].id == first
+
+
+def test_what_thousands_changed_is_there_after_a_kill(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captioner.review.ledger.MANY", 0)
+    code = (
+        "import os, sys; from pathlib import Path; from captioner.review import ledger; ledger.MANY = 0\n"
+        "from captioner.review.desk import Desk\n"
+        "desk = Desk(Path(sys.argv[1])); desk.do('mark-all'); desk.do('reject', reason='noise'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(out)], check=False).returncode == 9
+    with Desk(out) as desk:
+        assert desk.stats.counts == {"rejected": desk.session.total}
+        assert {line.reason for line in desk.page(0, 100)} == {"noise"}
+        desk.do("undo")
+        assert desk.stats.counts == {"todo": desk.session.total}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from captioner.cuts.recut import fault
 from captioner.decisions import place_of
 from captioner.errors import UsageError
 from captioner.rendering import render
+from captioner.review import ledger
 from captioner.review.desk import Desk
 from captioner.reviewlog import read_decisions
 from captioner.run import settings_of
@@ -263,6 +265,23 @@ class Review(RuleBasedStateMachine):
         assert {(clip, name, text) for clip, name, text, _ in rows.all_edits()} == {
             (clip, name, edit.text) for clip, edits in decided.fields.items() for name, edit in edits.items()
         }
+        assert rows.counts() == Counter(clip.status for clip in self.now.values())
+        mine = {clip for clip, edits in decided.fields.items() if "speech" in edits}
+        said = rows.said(list(self.now))
+        assert {clip for clip, (_, draft) in said.items() if draft is not None} == mine & self.now.keys()
+
+
+class ReviewOfThousands(Review):
+    """The same where the rows of every change are brought up as those of thousands are, and the log is brought into
+    the store behind it."""
+
+    @initialize()
+    def few_are_many(self) -> None:
+        ledger.MANY = 0
+
+    def teardown(self) -> None:
+        super().teardown()
+        ledger.MANY = MANY
 
 
 _MADE: list[Path] = []
@@ -274,10 +293,13 @@ def template_out() -> Path:
     return _MADE[0]
 
 
+MANY = ledger.MANY
 TestReview = Review.TestCase
 TestReview.settings = settings(
     max_examples=25, stateful_step_count=18, deadline=None, suppress_health_check=list(HealthCheck)
 )
+TestReviewOfThousands = ReviewOfThousands.TestCase
+TestReviewOfThousands.settings = settings(TestReview.settings, max_examples=15)
 
 
 def test_a_store_that_was_thrown_away_knows_nothing_and_the_journal_all(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captioner import rowtable
 from captioner.captions.edited import carried, with_words
 from captioner.captions.lint import lint
 from captioner.decisions import Change, Entry, Shape, Status, fold, inverse, place_of
@@ -17,6 +18,7 @@ from captioner.errors import KeymapError, QueryError, StoreError
 from captioner.review.actions import ACTIONS, STATES
 from captioner.review.keydocs import as_markdown
 from captioner.review.keymap import conflicts, mapped, read_keymap
+from captioner.review.labels import choices, label_of, name_of
 from captioner.review.query import parse, to_sql
 from captioner.reviewlog import NAME, append_entry, read_entries
 from captioner.rowtable import SCHEMA, ClipLine, Rows
@@ -59,9 +61,72 @@ def test_a_filter_shows(query: str, ids: str) -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(SCHEMA + "CREATE TABLE written (id TEXT);")
     rows = Rows(db)
-    rows.fill((line, line.words.casefold()) for line in LINES)
+    rows.fill((line, line.words.casefold(), None) for line in LINES)
     where, values = to_sql(parse(query), {"c_f0n9"})
     assert [id_[0] for id_ in rows.ids(where, values)] == list(ids)
+
+
+@pytest.mark.parametrize("text", ["[", "what?", "*", "[a-z]", "]", "50 * 2", "ÄRGER", "x" * 2000])
+def test_a_text_is_looked_for_sign_by_sign(text: str) -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    rows = Rows(db)
+    said = [f"a {text} b", "a what b", "50 x 2", "arger"]
+    lines = [LINES[0]._replace(id=f"{place}", words=words) for place, words in enumerate(said)]
+    rows.fill((line, line.words.casefold(), None) for line in lines)
+    assert rows.ids(*to_sql(parse(f'"{text.upper()}"'))) == ["0"]
+    assert rows.saying(["1", "0"], text) == ["0"]
+
+
+@pytest.mark.parametrize("many", [1, 1000])
+def test_how_many_clips_have_a_status_is_right_after_every_change(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rowtable, "MANY", many)
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA + "CREATE TABLE clips (id TEXT);")
+    rows = Rows(db)
+    rows.fill((line, "", None) for line in LINES)
+    assert rows.counts() == {"todo": 1, "approved": 1, "rejected": 1}
+    rows.fill([(LINES[0]._replace(status="flagged"), "", None)])
+    assert rows.counts() == {"flagged": 1, "approved": 1, "rejected": 1}
+    rows.set_statuses({LINES[0].id: ("rejected", "", None), LINES[1].id: ("todo", "", None)})
+    rows.follow([line.id for line in LINES])
+    assert rows.counts() == {"rejected": 1, "todo": 2}
+    rows.drop([LINES[0].id])
+    assert rows.counts() == {"todo": 2}
+    rows.drop_strangers()
+    assert rows.counts() == {}
+
+
+def test_other_words_than_were_approved_are_edited_in_thousands_too() -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    rows, ids = Rows(db), [line.id for line in LINES]
+    rows.fill((line, f'tok: "{line.words}"', None) for line in LINES)
+    rows.set_statuses(
+        {ids[0]: ("approved", "", "the lantern"), ids[1]: ("approved", "", "the river"), ids[2]: ("approved", "", None)}
+    )
+    rows.set_edits({(ids[1], "speech"): ("the sea", "the river"), (ids[1], "place"): ("", None)})
+    rows.follow(ids)
+    assert [(one.status, one.words, one.edited) for one in rows.get(ids).values()] == [
+        ("approved", "the lantern", ""), ("edited", "the sea", " place speech "), ("approved", "", ""),
+    ]  # fmt: skip
+    assert rows.ids(*to_sql(parse("sea"))) == [ids[1]]
+    rows.set_edits({(ids[1], "speech"): None})
+    rows.follow(ids[1:])
+    assert [(one.status, one.words, one.edited) for one in rows.get(ids[1:2]).values()] == [
+        ("approved", "the river", " place ")
+    ]
+    assert sorted(rows.stale()) == sorted(ids)
+    assert [one.rev for one in rows.get(ids).values()] == [2, 3, 3]
+
+
+def test_a_field_is_called_by_what_it_says() -> None:
+    names = ("speech", "act", "foreign", "no_music")
+    assert [label_of(name) for name in names] == ["speech", "how said", "spoken in", "no music"]
+    assert [name_of(asked, names) for asked in ("how said", "act", "no music", "what")] == [
+        "act", "act", "no_music", "what",
+    ]  # fmt: skip
+    assert choices(names) == "speech, act (how said), foreign (spoken in), no_music (no music)"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_an_error_at_the_start_leaves_the_terminal_as_it_was(out: Path) -> None:
     (out / "review.jsonl").write_text("this is no decision\n")
     with review(out) as terminal:
         terminal.over()
-        assert "not JSON" in terminal.text
+        assert "not JSON" in terminal.text.replace("\n", "")  # wherever the line is broken
         assert terminal.raw.count(b"\x1b[?1049h") == terminal.raw.count(b"\x1b[?1049l")
 
 

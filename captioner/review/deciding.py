@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from captioner.decisions import Change, Edit, Status
 
-TODO = Status()
+TODO, EDITED = Status(), Status("edited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ def set_field(clip: ClipState, field: str, text: str | None) -> tuple[Change, ..
     if new == old or (new is not None and old is not None and new.text == old.text and new.against == old.against):
         return ()
     change = Change("field", clip.id, field, old, new)
-    return (change, *_touched(clip, {**clip.edits, field: new}))
+    return (change, *_touched(clip, new is not None or any(name != field for name in clip.edits)))
 
 
-def _touched(clip: ClipState, after: Mapping[str, Edit | None]) -> tuple[Change, ...]:
-    left = any(edit is not None for edit in after.values())
+def _touched(clip: ClipState, left: bool) -> tuple[Change, ...]:
+    """`left`: whether it has an edit afterwards."""
     if clip.status.state == "approved" or (clip.status.state == "todo" and left):
-        return set_status(clip, Status("edited"))
+        return set_status(clip, EDITED)
     if clip.status.state == "edited" and not left:
         return set_status(clip, TODO)
     return ()
@@ -57,7 +57,7 @@ def _touched(clip: ClipState, after: Mapping[str, Edit | None]) -> tuple[Change,
 def restore_all(clip: ClipState) -> tuple[Change, ...]:
     """All fields as they were drafted."""
     changes = tuple(Change("field", clip.id, name, edit, None) for name, edit in sorted(clip.edits.items()))
-    return (*changes, *_touched(clip, {})) if changes else ()
+    return (*changes, *_touched(clip, False)) if changes else ()
 
 
 def recut(gone: Sequence[ClipState], made: Mapping[str, Mapping[str, Edit]]) -> tuple[Change, ...]:

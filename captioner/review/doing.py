@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 from captioner.decisions import Change, Status
 from captioner.errors import UsageError
 from captioner.review import deciding
+from captioner.review.labels import choices, label_of, name_of
+from captioner.review.outcome import Outcome
 from captioner.review.query import parse
 from captioner.review.session import at, find, listed, mark, moved
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome
+    from captioner.review.desk import Desk
 
 LOW = 0.7
 """Trust below which the words of a clip are not sure."""
-
-
-def _out(message: str = "", kind: str = "", **more: Any) -> Outcome:
-    from captioner.review.desk import Outcome
-
-    return Outcome(message, kind, **more)
 
 
 # -- moving ------------------------------------------------------------------------------------------------------------
@@ -31,20 +27,20 @@ def _out(message: str = "", kind: str = "", **more: Any) -> Outcome:
 def _move(desk: Desk, action: str, *, page: int = 20, **_: Any) -> Outcome:
     before = desk.session.cursor
     desk.session = moved(desk.session, action, page)
-    return _out(moved=desk.session.cursor != before)
+    return Outcome(moved=desk.session.cursor != before)
 
 
 def _go(desk: Desk, _action: str, *, clip: str | int | None = None, place: int | None = None, **_: Any) -> Outcome:
     """To a place of the list, or to a clip by its id or its number in the dataset."""
     if place is not None:
         desk.session = at(desk.session, place)
-        return _out(moved=True)
+        return Outcome(moved=True)
     if isinstance(clip, int) or (clip is not None and clip.isdecimal()):
         clip = desk.store.rows.ids()[int(clip) - 1] if 1 <= int(clip) <= desk.session.total else str(clip)
     if clip is None or clip not in desk.session.ids:
         raise UsageError(f"{clip}: not in the list; / and Enter shows all clips again")
-    desk.session = at(desk.session, list(desk.session.ids).index(clip))
-    return _out(moved=True)
+    desk.session = at(desk.session, desk.session.ids.index(clip))
+    return Outcome(moved=True)
 
 
 def _next(desk: Desk, action: str, **_: Any) -> Outcome:
@@ -68,9 +64,9 @@ def _next(desk: Desk, action: str, **_: Any) -> Outcome:
     place = find(desk.session, matches, 1 if way == "next" else -1)
     if place is None:
         told = {"todo": "no clip is left to do here", "low": "no clip here whose words are not sure"}
-        return _out(told.get(kind, "nothing like it here"), "warn")
+        return Outcome(told.get(kind, "nothing like it here"), "warn")
     desk.session = at(desk.session, place)
-    return _out(moved=True)
+    return Outcome(moved=True)
 
 
 # -- deciding ---------------------------------------------------------------------------------------------------------
@@ -98,13 +94,13 @@ def _decide(desk: Desk, action: str, clip: str | None, made: Callable[[str], tup
 def _approve(desk: Desk, action: str, *, clip: str | None = None, confirmed: bool = False, **_: Any) -> Outcome:
     """Errors are asked about once more; warnings are not."""
     chosen = _chosen(desk, clip)
-    if not desk.read_only and (stale := desk.store.rows.stale()):
-        desk.settle([id_ for id_ in stale if id_ in set(chosen)])
+    if not desk.read_only and (stale := desk.store.rows.stale(chosen)):
+        desk.settle(stale)
     wrong = [line.id for line in desk.store.rows.get(chosen).values() if line.errors]
     if wrong and not confirmed:
         first = next(one.text for one in desk.now(wrong[0]).findings if one.error)
         many = "" if len(chosen) == 1 else f" ({len(wrong)} of {len(chosen)} clips)"
-        return _out(kind="warn", confirm=f"{first}{many}: approve all the same?")
+        return Outcome(kind="warn", confirm=f"{first}{many}: approve all the same?")
     outcome = _decide(desk, action, clip, lambda id_: deciding.approve(desk.state(id_)), "approved")
     if clip is None and len(chosen) == 1:
         onward = _next(desk, "next-todo")
@@ -137,11 +133,12 @@ def _reopen(desk: Desk, action: str, *, clip: str | None = None, **_: Any) -> Ou
 def _undo(desk: Desk, action: str, **_: Any) -> Outcome:
     done = desk.ledger.undo() if action == "undo" else desk.ledger.redo()
     if done is None:
-        return _out(f"nothing to {action}", "warn")
+        return Outcome(f"nothing to {action}", "warn")
     outcome = desk.after(done, f"{action}: {done.did}")
-    first = next((id_ for id_ in done.clips if id_ in desk.session.ids), None)
+    shown = set(desk.session.ids) if len(done.clips) > 1 else desk.session.ids
+    first = next((id_ for id_ in done.clips if id_ in shown), None)
     if first is not None:
-        desk.session = at(desk.session, list(desk.session.ids).index(first))
+        desk.session = at(desk.session, desk.session.ids.index(first))
     return replace(outcome, moved=True)
 
 
@@ -157,15 +154,16 @@ def _set_field(
     if id_ is None:
         raise UsageError("there is no clip here")
     state = desk.state(id_)
+    field = name_of(field, state.fields)
     if field not in state.fields:
-        raise UsageError(f"{field}: no field of this clip; there are {', '.join(state.fields)}")
+        raise UsageError(f"{field}: no field of this clip; there are {choices(state.fields)}")
     if field == "trigger" and text is not None and not text.strip():
         raise UsageError("the trigger cannot be empty: training ties voice and look to it")
     if rev is not None and desk.store.rows.revs([id_]).get(id_) != rev:
         raise UsageError(f"{id_} has changed since you began to type; look at it again")
     line = None if text is None else " ".join(text.split())
     changes = deciding.set_field(state, field, line)
-    return desk.commit(action, changes, "saved" if text is not None else f"{field} as it was drafted")
+    return desk.commit(action, changes, "saved" if text is not None else f"{label_of(field)} as it was drafted")
 
 
 def _restore(desk: Desk, action: str, *, field: str = "", clip: str | None = None, **_: Any) -> Outcome:
@@ -186,11 +184,11 @@ def _filter(desk: Desk, action: str, *, query: str = "", **_: Any) -> Outcome:
     wanted = "" if action == "clear-filter" else query.strip()
     if action == "clear-filter" and not desk.session.query:
         desk.session = replace(desk.session, marked=frozenset(), searched="")
-        return _out(everything=True)
+        return Outcome(everything=True)
     ids = desk.matching(wanted)
     desk.session = listed(desk.session, ids, wanted)
     told = f"{len(ids)} of {desk.session.total} clips" if wanted else ""
-    return _out(told, "" if ids else "warn", everything=True, moved=True)
+    return Outcome(told, "" if ids else "warn", everything=True, moved=True)
 
 
 def _search(desk: Desk, _action: str, *, text: str = "", **_: Any) -> Outcome:
@@ -198,7 +196,7 @@ def _search(desk: Desk, _action: str, *, text: str = "", **_: Any) -> Outcome:
         parse(text.strip())  # says what is wrong with a regular expression
     desk.session = replace(desk.session, searched=text.strip())
     if not text.strip():
-        return _out("nothing is searched")
+        return Outcome("nothing is searched")
     return _next(desk, "next-hit")
 
 
@@ -207,7 +205,7 @@ def _mark(desk: Desk, action: str, *, clip: str | None = None, **_: Any) -> Outc
     ids = session.ids if action == "mark-all" else [one for one in (clip or session.clip,) if one]
     desk.session = mark(session, ids)
     count = len(desk.session.marked)
-    return _out(f"{count} marked" if count else "none marked", rows=tuple(ids[:1]), everything=action == "mark-all")
+    return Outcome(f"{count} marked" if count else "none marked", rows=tuple(ids[:1]), everything=action == "mark-all")
 
 
 def _late(module: str, name: str) -> Callable[..., Outcome]:

@@ -10,6 +10,7 @@ from captioner.captions.lint import UNSURE, Finding
 from captioner.decisions import Status
 from captioner.drafting import Drafter
 from captioner.review.deciding import ClipState
+from captioner.review.labels import label_of
 from captioner.rowmaking import Now
 from captioner.rowtable import ClipLine
 from captioner.store import WrittenRow
@@ -98,7 +99,8 @@ def make_item(now: Now, line: ClipLine, number: int, drafter: Drafter, out: Path
 
 def _notices(now: Now, fields: tuple[FieldView, ...], conflict: Conflict | None) -> list[str]:
     told = [
-        f"the draft of {field.name} changed under your edit: from {_shown(field.against)} to {_shown(field.draft)}"
+        f"the draft of {label_of(field.name)} changed under your edit: "
+        f"from {_shown(field.against)} to {_shown(field.draft)}"
         for field in fields
         if field.against is not None
     ]

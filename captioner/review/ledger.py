@@ -8,23 +8,21 @@ from __future__ import annotations
 import getpass
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from captioner.captions.edited import plain_speech
 from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inverse, shape_into
 from captioner.drafting import Drafter
 from captioner.errors import StoreError
 from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
-from captioner.rowmaking import TOLD, decided, fill_rows, keep_shapes, kept_shapes, line_of, retell, stored
-from captioner.rowtable import ClipLine, words_of
-from captioner.store import Store, unpack
-from captioner.types import Caption
+from captioner.rowmaking import TOLD, fill_rows, keep_shapes, kept_shapes, line_of, retell, stored
+from captioner.store import Store
 
 MANY = 300
-"""Clips from which rows are first brought up roughly: a person waits."""
+"""Clips from which findings are only made when somebody looks at them: a person waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,9 @@ class Ledger:
                 if isinstance(change.old, Naming):
                     self.check(change.old)
         written = False
+        large = self.store.large_change() if len(effect[1]) > MANY else nullcontext()
         try:
-            with self.store.transaction():
+            with large, self.store.transaction():
                 at, size = append_entry(self.out, entry)
                 written = True
                 return self._tell(entry, effect, at, size)
@@ -212,8 +211,11 @@ class Ledger:
             if isinstance(naming, Naming):
                 self.rename(naming, forward)
         touched = dict.fromkeys([*made, *(change.clip for change in changes if change.clip)])
-        left = [clip for clip in touched if clip not in gone]
-        (self.refresh if len(left) <= MANY else self._refresh_roughly)(left)
+        left = touched.keys() - set(gone)
+        if len(left) > MANY:
+            rows.follow(list(left))
+            left &= set(made)
+        self.refresh(left)
         return Done(did, tuple(touched), tuple(gone), tuple(made), bool(named))
 
     def refresh(self, clips: Iterable[str]) -> None:
@@ -230,33 +232,6 @@ class Ledger:
             lines.append(line_of(stored(self.store, row, drafter), revs.get(id_, 0) + 1))
         self.store.rows.fill(lines)
         self.store.rows.settle(ids)
-
-    def _refresh_roughly(self, clips: Sequence[str]) -> None:
-        """The same for thousands: status and words at once, findings when somebody looks at them."""
-        rows = self.store.rows
-        known, folded = rows.get(clips), rows.folded(clips)
-        all_edits, statuses = decided(rows)
-        drafted = self._drafted_words(known, all_edits)
-        lines = []
-        for id_, line in known.items():
-            status, edits = statuses.get(id_, Status()), all_edits.get(id_, {})
-            state, approved = status.state, status.words
-            words = edits["speech"].text if "speech" in edits else drafted.get(id_, line.words)
-            if state == "approved" and approved not in (None, words):
-                state = "edited"
-            fresh = line._replace(
-                status=state, reason=status.reason, words=words, edited=words_of(sorted(edits)), rev=line.rev + 1
-            )
-            lines.append(
-                (fresh, folded[id_].replace(line.words.casefold(), words.casefold()) if words else folded[id_])
-            )
-        rows.fill(lines)
-        rows.mark_stale(known)
-
-    def _drafted_words(self, lines: Mapping[str, ClipLine], edits: Mapping[str, Mapping[str, Edit]]) -> dict[str, str]:
-        """What the machine drafted of those clips whose row has a person's words and that have them no more."""
-        back = [id_ for id_, line in lines.items() if " speech " in line.edited and "speech" not in edits.get(id_, {})]
-        return {id_: plain_speech(unpack(draft, Caption).fields) for id_, draft in self.store.drafts_of(back).items()}
 
 
 def _who() -> str:

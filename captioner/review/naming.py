@@ -22,7 +22,8 @@ from captioner.store import pack, unpack
 from captioner.types import Cut
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome
+    from captioner.review.desk import Desk
+    from captioner.review.outcome import Outcome
 
 
 def name_speaker(
@@ -31,7 +32,7 @@ def name_speaker(
 ) -> Outcome:  # fmt: skip
     """The speaker of the clip, in every clip. Asks first, with how many clips that is; a name that another speaker has
     makes the two one."""
-    from captioner.review.desk import Outcome
+    from captioner.review.outcome import Outcome
 
     item = desk.store.rows.get([clip or desk.session.clip or ""])
     if not item:

@@ -20,9 +20,10 @@ from captioner.review.plaintext import describe, differences, fields_told, help_
 from captioner.review.source import Piece
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome
+    from captioner.review.desk import Desk
     from captioner.review.hearing import Hearing
     from captioner.review.items import Item
+    from captioner.review.outcome import Outcome
 
 End = Literal["write", "leave"]
 """How it was left: to write what is approved, or not."""

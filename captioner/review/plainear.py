@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from captioner.errors import CaptionerError, UsageError
+from captioner.review.labels import label_of
 from captioner.review.plaintext import line_of
 from captioner.review.source import Card, Piece
 
@@ -43,7 +44,7 @@ class Ear:
         """The clip that it is about from now on."""
         if self._hearing is None or self._piece is None:
             return
-        fields = tuple((field.name, field.value) for field in item.fields if field.value)
+        fields = tuple((label_of(field.name), field.value) for field in item.fields if field.value)
         card = Card(item.id, item.line.recording, fields, tuple(finding.text for finding in item.findings))
         try:
             self._trouble = ""

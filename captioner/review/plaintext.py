@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from captioner.checks.findings import printable
 from captioner.review.actions import Action
+from captioner.review.labels import label_of
 
 if TYPE_CHECKING:
     from captioner.review.items import Item
@@ -57,7 +58,7 @@ def clock(seconds: float) -> str:
 def fields_told(item: Item) -> list[str]:
     """Each field with its number."""
     return [
-        f"{number} {field.name}{', edited' if field.edited else ''}: {line_of(field.value) or 'left out'}"
+        f"{number} {label_of(field.name)}{', edited' if field.edited else ''}: {line_of(field.value) or 'left out'}"
         for number, field in enumerate(item.fields, 1)
     ]
 
@@ -65,7 +66,7 @@ def fields_told(item: Item) -> list[str]:
 def differences(item: Item) -> list[str]:
     """What a person changed of the draft, word by word."""
     return [
-        f"{field.name}: {'; '.join(_steps(field.draft.split(), field.value.split()))}"
+        f"{label_of(field.name)}: {'; '.join(_steps(field.draft.split(), field.value.split()))}"
         for field in item.fields
         if field.value != field.draft
     ]

@@ -12,6 +12,7 @@ A word alone is looked for in the caption, whatever its case.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 
 from captioner.decisions import STATES
 from captioner.errors import QueryError
+from captioner.rowtable import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +198,10 @@ def to_sql(query: Query, marked: Collection[str] = ()) -> _Sql:
     if query.pattern:
         return "folded REGEXP ?", [query.value]
     if not query.field:
-        return "instr(folded, ?)", [query.value.casefold()]
+        condition, value = holds(query.value)
+        return condition, [value]
     if query.field == "is" and query.value == "marked":
-        marks = ", ".join("?" * len(marked))
-        return f"id IN ({marks})", list(marked)
+        return "id IN (SELECT value FROM json_each(?))", [json.dumps(sorted(marked))]
     return _CONDITIONS[query.field](query)
 
 
@@ -213,8 +215,7 @@ def _status(term: Term) -> _Sql:
             wanted.append(value)
         else:
             raise QueryError(f"st:{value}: give {', '.join((*STATES, *groups))}", term.position)
-    # The plus keeps SQLite off the index by status: half the clips have one, and the index of the list is in order.
-    return f"+status IN ({', '.join('?' * len(wanted))})", wanted
+    return f"status IN ({', '.join('?' * len(wanted))})", wanted
 
 
 def _number(column: str) -> Callable[[Term], _Sql]:

@@ -6,29 +6,28 @@ What a clip was measured to be stays with it until the next build measures the n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from captioner.captions.edited import SPEECH, all_words, carried
 from captioner.cuts.recut import Table, Unfit, held, joined, lay_out, moved_words, nearest, parted, words_inside
 from captioner.decisions import Change, Edit, Shape, place_of
 from captioner.errors import UsageError
-from captioner.identities import called
-from captioner.judging import judged
-from captioner.planning import Ground, dressed, ground_of
+from captioner.planning import Ground, ground_of
 from captioner.review import deciding
 from captioner.review.items import state_of, value_of
+from captioner.review.outcome import Outcome
+from captioner.review.reshaping import made_row
 from captioner.scripts import spoken_text
 from captioner.shaping import SOURCES, Source, Stored
 from captioner.stages import Job
-from captioner.store import ClipRow, pack, unpack
-from captioner.types import Caption, Cut, Doubt
+from captioner.store import ClipRow, unpack
+from captioner.types import Caption, Cut
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome
+    from captioner.review.desk import Desk
     from captioner.rowmaking import Now
 
-RECUT = Doubt("recut", "cut by hand: it is measured again when it is written")
 KEPT = 2
 """Recordings that stay laid out."""
 
@@ -165,9 +164,9 @@ def keep_trim(
     now, laid = _planned(desk, clip)
     old = now.drafted
     if (plan.first, plan.frames) == (old.start, old.frames):
-        return _outcome(plan.told, "warn")
+        return Outcome(plan.told, "warn")
     if plan.takes and not confirmed:
-        return _outcome(kind="warn", confirm=f"{plan.told}: cut it so?")
+        return Outcome(kind="warn", confirm=f"{plan.told}: cut it so?")
     gone = [now, *(desk.now(id_) for id_ in plan.takes)]
     return _cut_anew(desk, action, laid, gone, [(plan.first, plan.frames)], plan.told)
 
@@ -202,7 +201,7 @@ def merge(desk: Desk, action: str, *, clip: str | None = None, confirmed: bool =
         raise UsageError(f"they cannot be merged: {found.why}")
     takes = _sharing(desk, laid.table, now.row.recording, found, {now.row.id, second.row.id})
     if takes and not confirmed:
-        return _outcome(kind="warn", confirm=f"it takes the place of {', '.join(takes)}, too: merge?")
+        return Outcome(kind="warn", confirm=f"it takes the place of {', '.join(takes)}, too: merge?")
     gone = [now, second, *(desk.now(id_) for id_ in takes)]
     return _cut_anew(desk, action, laid, gone, [found], "merged")
 
@@ -216,7 +215,7 @@ def _cut_anew(
     made: dict[str, Mapping[str, Edit]] = {}
     lost = False
     for place in places:
-        row = _made_row(desk, laid, place, gone[0].row)
+        row = made_row(desk, laid, place, gone[0].row)
         if desk.store.clip(row.id) is not None and row.id not in {now.row.id for now in gone}:
             raise UsageError(f"{row.id} is there already")
         edits, whole = _carried(row, gone)
@@ -254,55 +253,3 @@ def _words_for(new: Cut, gone: Sequence[Now]) -> str | None:
         return None
     between = after[len(first) : len(after) - len(last)]
     return " ".join(part for part in (texts[0], *between, texts[1]) if part)
-
-
-def _made_row(desk: Desk, laid: Laid, place: tuple[int, int], like: ClipRow | None) -> ClipRow:
-    """A new clip as the store keeps it: named, judged and drafted, measured as the clip that it comes from."""
-    bare = dressed(laid.ground, held(laid.table, *place))
-    parent = None if like is None else unpack(like.cut, Cut)
-    if parent is not None:
-        bare = called(bare, parent.speaker) if parent.speaker else bare
-        bare = replace(
-            bare, voice=parent.voice, scene=parent.scene, quality=parent.quality, voiceprint=parent.voiceprint,
-            visual=parent.visual,
-        )  # fmt: skip
-    cut = judged(bare, desk.settings)
-    cut = replace(cut, doubts=(*cut.doubts, RECUT))
-    adopted = laid.source.adopted.caption
-    return ClipRow(cut.id, laid.source.recording.name, 0, pack(cut), pack(desk.drafter.draft(cut, adopted)), adopted)
-
-
-def reshape(desk: Desk, gone: Sequence[str], made: Sequence[str]) -> None:
-    """Make the store hold other clips; those that go are kept aside, so that they can come back as they were. Callers
-    hold a transaction."""
-    store = desk.store
-    known = [row for row in (store.clip(id_) for id_ in gone) if row is not None]
-    fresh: list[ClipRow] = []
-    for row in known:
-        store.shelve(row)
-    for id_ in made:
-        back = store.shelved(id_)
-        if back is None:
-            name = known[0].recording if known else _recording_of(desk, id_)
-            back = _made_row(desk, desk.bench.of(name), place_of(id_)[1:], known[0] if known else None)
-        fresh.append(back)
-    for name in dict.fromkeys(row.recording for row in (*known, *fresh)):
-        rows = [row for row in store.clips_of(name) if row.id not in gone and row.id not in made]
-        rows += [row for row in fresh if row.recording == name]
-        rows.sort(key=lambda row: (*place_of(row.id)[1:], row.id))
-        store.replace_clips(name, [replace(row, place=place) for place, row in enumerate(rows)])
-    store.rows.drop(gone)
-
-
-def _recording_of(desk: Desk, clip: str) -> str:
-    slug = place_of(clip)[0]
-    for source in desk.store.get(SOURCES, tuple[Source, ...]) or ():
-        if source.recording.slug == slug:
-            return source.recording.name
-    raise UsageError(f"{clip}: its recording is not among those of the last build")
-
-
-def _outcome(message: str = "", kind: str = "", **more: Any) -> Outcome:
-    from captioner.review.desk import Outcome
-
-    return Outcome(message, kind, **more)

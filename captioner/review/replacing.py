@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from captioner.decisions import Change
 from captioner.errors import UsageError
 from captioner.review import deciding
 from captioner.review.deciding import ClipState
 from captioner.rowmaking import decided
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome
+    from captioner.review.desk import Desk
+    from captioner.review.outcome import Outcome
 
 SHOWN = 20
 
@@ -28,6 +29,14 @@ class Preview:
     """Before and after of the first clips."""
     approved: int = 0
     """Clips among them that are approved: they would have to be approved again."""
+
+
+class _Hit(NamedTuple):
+    """A clip's text before and after, and the machine's where that is another."""
+
+    old: str
+    new: str
+    draft: str | None
 
 
 def _swap(find: str, instead: str, *, regex: bool, case: bool) -> Callable[[str], tuple[str, int]]:
@@ -57,24 +66,24 @@ def _swap(find: str, instead: str, *, regex: bool, case: bool) -> Callable[[str]
 
 def _hits(
     desk: Desk, find: str, instead: str, *, regex: bool, case: bool, field: str, scope: str
-) -> tuple[dict[str, tuple[str, str]], int]:
-    """Clip -> its text before and after, in order; and the number of places."""
+) -> tuple[dict[str, _Hit], int]:
+    """By clip, in order; and the number of places."""
     swapped = _swap(find, instead, regex=regex, case=case)
     session = desk.session
     ids = desk.store.rows.ids() if scope == "all" else session.ids
     if scope == "marked" or (scope == "shown" and session.marked):
         ids = [id_ for id_ in ids if id_ in session.marked]
-    texts: Mapping[str, str]
+    texts: Mapping[str, tuple[str, str | None]]
     if field == "speech":
-        texts = desk.store.rows.words()
+        texts = desk.store.rows.said(ids)
     else:
-        texts = {id_: desk.state(id_).fields.get(field, "") for id_ in ids}
+        texts = {id_: (desk.state(id_).fields.get(field, ""), None) for id_ in ids}
     found, places = {}, 0
     for id_ in ids:
-        old = texts.get(id_, "")
+        old, draft = texts.get(id_, ("", None))
         new, count = swapped(old)
         if count and new != old:
-            found[id_] = (old, new)
+            found[id_] = _Hit(old, new, draft)
             places += count
     return found, places
 
@@ -85,9 +94,8 @@ def preview(
 ) -> Preview:  # fmt: skip
     """What it would change. `scope`: `shown` (what the filter shows, or the marked), `marked` or `all`."""
     found, places = _hits(desk, find, instead, regex=regex, case=case, field=field, scope=scope)
-    lines = desk.store.rows.get(list(found))
-    approved = sum(line.status == "approved" for line in lines.values())
-    return Preview(places, len(found), tuple(list(found.values())[:SHOWN]), approved)
+    approved = desk.store.rows.counts(list(found)).get("approved", 0)
+    return Preview(places, len(found), tuple((hit.old, hit.new) for hit in islice(found.values(), SHOWN)), approved)
 
 
 def replace_all(
@@ -96,16 +104,20 @@ def replace_all(
 ) -> Outcome:  # fmt: skip
     found, places = _hits(desk, find, instead, regex=regex, case=case, field=field, scope=scope)
     if clip is not None:
-        found = {id_: both for id_, both in found.items() if id_ == clip}
-    changes: list[Change] = []
-    edits, statuses = decided(desk.store.rows) if field == "speech" else ({}, {})
-    for id_, (old, new) in found.items():
-        if field == "speech" and "speech" not in edits.get(id_, {}):  # then its words are the draft's
-            words = {"speech": old}
-            state = ClipState(id_, statuses.get(id_, deciding.TODO), edits.get(id_, {}), words, words, old)
-        else:
-            state = desk.state(id_)
-        changes += deciding.set_field(state, field, new)
-    if not changes:
-        return desk.commit(action, (), "")
+        found = {id_: hit for id_, hit in found.items() if id_ == clip}
+    states = _spoken(desk, found) if field == "speech" else (desk.state(id_) for id_ in found)
+    changes = [
+        change
+        for state, hit in zip(states, found.values(), strict=True)
+        for change in deciding.set_field(state, field, hit.new)
+    ]
     return desk.commit(action, changes, f"{places} places in {len(found)} clips")
+
+
+def _spoken(desk: Desk, found: Mapping[str, _Hit]) -> Iterator[ClipState]:
+    """What has to be known of clips whose words alone are changed, of thousands at once."""
+    edits, statuses = decided(desk.store.rows, list(found))
+    for id_, hit in found.items():
+        words = {"speech": hit.old}
+        drafts = words if hit.draft is None else {"speech": hit.draft}
+        yield ClipState(id_, statuses.get(id_, deciding.TODO), edits.get(id_, {}), words, drafts, hit.old)

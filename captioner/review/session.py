@@ -53,8 +53,8 @@ def listed(session: Session, ids: Sequence[str], query: str) -> Session:
     """After another filter: the cursor stays on its clip, else goes to the nearest place that is left."""
     known = session.clip
     session = replace(session, ids=ids, query=query)
-    if known is not None and known in (positions := {id_: place for place, id_ in enumerate(ids)}):
-        return at(session, positions[known])
+    if known in ids:
+        return at(session, ids.index(known))
     return at(session, session.cursor if not query else 0)
 
 

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 from captioner.review.drawing import steps
+from captioner.review.labels import label_of
 from captioner.review.sheetfile import ClipRecord
 
 WAVE = 160
@@ -89,7 +90,7 @@ def article(clip: SheetClip) -> str:
         lines.append(f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in clip.findings)}</ul>")
     for name, text in record.fields.items():
         lines.append(
-            f"<label>{escape(name)}\n"  # a line break behind the tag would be taken for the text's first
+            f"<label>{escape(label_of(name))}\n"  # a line break behind the tag would be taken for the text's first
             f'<textarea name="{escape(name)}" rows="1" spellcheck="true">\n{escape(text)}</textarea></label>'
         )
     lines += [_decision(record), "</article>\n"]

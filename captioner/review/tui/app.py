@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -52,6 +52,7 @@ class ReviewApp(App[str], inherit_bindings=False):
         self.keys = keys or Keymap()
         self.look = look
         self.environ: Mapping[str, str] = os.environ
+        self.when_it_stands: Callable[[], None] = lambda: None
         self._wire = Wire()
         self._here: Context | None = None
         """Where callbacks from outside run, once it stands."""
@@ -116,6 +117,7 @@ class ReviewApp(App[str], inherit_bindings=False):
 
     def open_keys(self) -> None:
         """The screen stands: from now on the driver reads what was typed, from the first key on."""
+        self.when_it_stands()
         ready: Any = getattr(self._driver, "ready", None)
         if ready is not None:
             ready.set()

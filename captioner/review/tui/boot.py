@@ -72,7 +72,7 @@ def _read(out: Path, lines: int) -> Page | None:
     with suppress(sqlite3.Error, OSError):
         db = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=0.05)
         try:
-            counts = dict(db.execute("SELECT status, count(*) FROM rows GROUP BY status"))
+            counts = dict(db.execute("SELECT status, clips FROM tally"))
             total = sum(counts.values())
             kept = db.execute("SELECT value FROM meta WHERE name = 'review_place'").fetchone()
             cursor = max(0, min(int(kept[0]) if kept else 1, total) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ def _review(
     opened: Callable[[Path, bool], Desk] | None,
 ) -> str:
     page = first_page(out, theme=theme, ascii_only=ascii_only)
+    gc.disable()  # all that is loaded now stays: to look for garbage among it is a sixth of the time until keys answer
     try:
         from captioner.review.hearing import make_hearing
         from captioner.review.keymap import read_keymap
@@ -73,12 +75,20 @@ def _review(
             hearing = make_hearing(out / ".captioner", sound)
             try:
                 app = ReviewApp(desk, hearing, Look(chosen(theme), ascii_only=ascii_only), page, read_keymap())
+                app.when_it_stands = _sweep_again
                 return app.run() or "leave"
             finally:
                 hearing.close()
     finally:
+        gc.enable()
         if page is not None:
             page.close()
+
+
+def _sweep_again() -> None:
+    """From now on garbage is looked for, but not among what was loaded until now."""
+    gc.freeze()
+    gc.enable()
 
 
 def _open(out: Path, read_only: bool) -> Desk:

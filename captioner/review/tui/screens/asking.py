@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from captioner.review.actions import ACTIONS, BY_ID, REASONS
+from captioner.review.labels import label_of
 from captioner.review.tui.rows import Piece, clean, fit
 from captioner.review.tui.screens.prompting import before_after
 from captioner.review.tui.widgets.prompt import Question
@@ -125,7 +126,7 @@ def ask_restore(screen: ReviewScreen) -> None:
         return
 
     def show(_answers: Answers) -> list[list[Piece]]:
-        return [[(f" {fit(field.name, 14)}", "soft"), (clean(field.draft), "text")] for field in edited]
+        return [[(f" {fit(label_of(field.name), 14)}", "soft"), (clean(field.draft), "text")] for field in edited]
 
     def do(_answers: Answers) -> bool:
         return screen.dispatch.done("restore", field=edited[screen.prompt.chosen].name)

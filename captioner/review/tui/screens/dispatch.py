@@ -10,7 +10,7 @@ from captioner.review.actions import State
 from captioner.review.tui.screens.doing import own_actions
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Outcome
+    from captioner.review.outcome import Outcome
     from captioner.review.tui.screens.review import ReviewScreen
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from captioner.errors import UsageError
+from captioner.review.labels import label_of, name_of
 
 HEAD = "# One field a line, `name: text`. What is left as it is, or removed, is not changed."
 
@@ -22,7 +23,7 @@ def copied(text: str) -> str:
 
 def as_page(clip: str, fields: Sequence[tuple[str, str]]) -> str:
     """A clip's fields as a text for an editor."""
-    return "\n".join([HEAD, f"# {clip}", "", *(f"{name}: {text}" for name, text in fields), ""])
+    return "\n".join([HEAD, f"# {clip}", "", *(f"{label_of(name)}: {text}" for name, text in fields), ""])
 
 
 def from_page(page: str, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -35,11 +36,11 @@ def from_page(page: str, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
         name, colon, text = line.partition(":")
         if line.startswith("#"):
             continue
-        if colon and name.strip() in names:
-            last = name.strip()
+        if colon and name_of(name.strip(), names) in names:
+            last = name_of(name.strip(), names)
             found[last] = [text.strip()]
         elif line.strip() and not last:
-            known = ", ".join(names)
+            known = ", ".join(map(label_of, names))
             raise UsageError(f"line {number}: `{line.strip()[:40]}` belongs to no field; begin it with one of {known}")
         elif line.strip():
             found[last].append(line.strip())

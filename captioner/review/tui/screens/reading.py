@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from captioner.review.actions import Action, State
 from captioner.review.keymap import Keymap
+from captioner.review.labels import label_of
 from captioner.review.tui.rows import Row
 from captioner.review.tui.views import ClipView, TrimView
 from captioner.review.tui.widgets.fields import FieldLine, Finding
@@ -14,8 +15,9 @@ from captioner.review.tui.widgets.help import Group
 from captioner.review.tui.widgets.wave import Spoken
 
 if TYPE_CHECKING:
-    from captioner.review.desk import Desk, Outcome, Stats
+    from captioner.review.desk import Desk
     from captioner.review.items import Item
+    from captioner.review.outcome import Outcome, Stats
     from captioner.review.replacing import Preview
     from captioner.review.source import Card, Piece
     from captioner.rowtable import ClipLine
@@ -249,7 +251,7 @@ class Reading:
         clip = self.clip()
         if clip is None:
             return None
-        fields = tuple((field.name, field.value) for field in clip.fields)
+        fields = tuple((label_of(field.name), field.value) for field in clip.fields)
         card = Card(clip.id, clip.source, fields, tuple(finding.text for finding in clip.findings))
         piece = self.desk.piece(clip.id)
         seen = piece.recording.has_picture

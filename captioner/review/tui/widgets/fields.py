@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from captioner.review.labels import label_of
 from captioner.review.tui.look import wrap
 from captioner.review.tui.palette import Glyphs
 from captioner.review.tui.rows import Piece, clean, fit
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
 
 def label(name: str, key: str = "", *, edited: bool = False, sign: str = "~") -> list[Piece]:
     mark = (sign, "edited") if edited else (" ", "text")
-    return [(f" {key or ' '} ", "key"), (fit(name.replace("_", " "), LABEL - 5), "soft"), mark, (" ", "text")]
+    return [(f" {key or ' '} ", "key"), (fit(label_of(name), LABEL - 5), "soft"), mark, (" ", "text")]
 
 
 def beside(head: list[Piece], lines: list[list[Piece]]) -> list[list[Piece]]:
