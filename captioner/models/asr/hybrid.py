@@ -30,19 +30,27 @@ class Hybrid(CT2):
         self._net = Net(encoder_only(read_ct2(folder)), device, kind)
         self._mel = LogMel(model.feature_extractor.mel_filters, device)
         self._lock = threading.Lock()
+        self._stream: Any = None
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # the weights went there in another stream
+            # The default stream would wait for CTranslate2's decoder in other threads, and hold it up.
+            self._stream = torch.cuda.Stream(device)
 
     def encode(self, sounds: Sequence[Samples], context: int) -> list[State]:
         """Each sound in its own context of `context` frames. Loudness is judged within the sound alone."""
         import ctranslate2
         import torch
 
-        padded = [np.pad(sound, (0, max(0, SHORTEST - len(sound)))) for sound in sounds]
-        with memory_watched(f"encoding {len(sounds)} pieces"), self._lock, torch.inference_mode():
-            states = self._net.encode(self._mel(padded, context)).contiguous()
-            if states.device.type == "cuda":
-                torch.cuda.synchronize(states.device)  # CTranslate2 has streams of its own
-                storage = ctranslate2.StorageView.from_array(states)
-            else:
+        padded = [np.pad(s, (0, SHORTEST - len(s))) if len(s) < SHORTEST else s for s in sounds]
+        laid = self._mel.laid(padded, context)
+        with memory_watched(f"encoding {len(sounds)} pieces"), torch.inference_mode():
+            with self._lock, torch.cuda.stream(self._stream):  # None is no stream
+                states = self._net.encode(self._mel.spectra(laid, context)).contiguous()
+                made = None if self._stream is None else self._stream.record_event()
+            if made is None:
                 storage = ctranslate2.StorageView.from_array(states.numpy())
+            else:
+                made.synchronize()  # CTranslate2 has streams of its own
+                storage = ctranslate2.StorageView.from_array(states)
         batch = Batch(storage, states)
         return [State(batch, row) for row in range(len(sounds))]

@@ -90,7 +90,7 @@ def _on_gpu(net: Any) -> Amounts:
     # Bytes a frame: what the decoder keeps of the sound, and what the encoder has in hand at once.
     each = 2 * net.width * (net.decoder_layers + 8)
     frames = int(min(MOST, max(3000, SHARE * free / each)))
-    return Amounts(pieces=PIECES, frames=frames, held=max(3000, frames // 2), lanes=LANES)
+    return Amounts(pieces=PIECES, frames=frames, held=max(3000, frames // 3), lanes=LANES)
 
 
 def torch_device(asked: str) -> Any:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from captioner.models.asr.engine import Guess, Request
+from captioner.models.asr.logmel import put
 
 if TYPE_CHECKING:
     from captioner.models.asr.whispersearch import Search
@@ -89,11 +90,12 @@ class Run:
         import torch
 
         self.banned.zero_()
-        self.banned[torch.tensor(self.request.suppressed, device=self.net.device, dtype=torch.long)] = -torch.inf
+        if self.request.suppressed:
+            self.banned.index_fill_(0, put(self.request.suppressed, self.net.device), -torch.inf)
         for name in ("count", "step", "said", "finished", "lengths", "last"):
             getattr(self, name).zero_()  # a row that is there to fill up ends with its first token
         self.marks.fill_(-torch.inf)
-        rooms = torch.tensor(self.request.rooms, device=self.net.device)
+        rooms = put(self.request.rooms, self.net.device)
         self.last[: self.asked, 0] = rooms - 1
         places = states.shape[1]
         count = torch.full((self.rows,), places, device=self.net.device)
@@ -117,14 +119,14 @@ class Run:
             kept.append((keys, values))
             return keys, values
 
-        prompt = torch.tensor([request.prompt] * self.rows, device=net.device)
+        prompt = put([request.prompt], net.device).expand(self.rows, -1)
         place = torch.arange(self.prompt, device=net.device)
         mask = place[:, None] >= place[None, :]
         hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask, self.heard)
         start = request.prompt.index(request.start)
-        silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence].cpu()
+        silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence]
         scores = net.scores(hidden[:, -1]) + self.banned
-        scores[:, [request.blank, request.end]] = -torch.inf
+        scores.index_fill_(1, put([request.blank, request.end], net.device), -torch.inf)
         totals, tokens = scores.log_softmax(-1).topk(2 * self.beams)
         self._take(totals, torch.zeros_like(tokens), tokens)
         self._run(kept)
@@ -241,14 +243,13 @@ class Run:
 
     def _collected(self, silence: Any) -> list[Guess]:
         marks, order = self.marks[:, :-1].sort(dim=1, descending=True)
-        lengths = self.lengths.gather(1, order).cpu()
+        lengths = self.lengths.gather(1, order).tolist()
         said = self.finished.gather(1, order[..., None].expand(-1, -1, self.finished.shape[2]))
-        longest = max(1, int(lengths.max()))
-        rows = zip(said[..., :longest].cpu(), lengths, marks.cpu(), self.count.cpu(), silence, strict=True)
+        longest = max(1, *map(max, lengths))
+        answers = (said[..., :longest], marks, self.count, silence)
+        rows = zip(*(answer.tolist() for answer in answers), lengths, strict=True)
         found = []
-        for texts, own, scores, count, unsaid in islice(rows, self.asked):
-            kept = range(min(int(count), self.beams))
-            found.append(
-                Guess([texts[i, : own[i]].tolist() for i in kept], [float(scores[i]) for i in kept], float(unsaid))
-            )
+        for texts, scores, count, unsaid, own in islice(rows, self.asked):
+            kept = range(min(count, self.beams))
+            found.append(Guess([texts[i][: own[i]] for i in kept], [scores[i] for i in kept], unsaid))
         return found

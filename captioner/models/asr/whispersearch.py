@@ -7,9 +7,11 @@ layers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from captioner.models.asr.engine import Guess, Request
+from captioner.models.asr.logmel import put
 from captioner.models.asr.whisperbeam import Run
 from captioner.models.asr.whispernet import Net
 from captioner.models.fitting import is_memory
@@ -21,10 +23,12 @@ GRAPHS = 64
 class Search:
     """Holds the memory of one device; one call at a time."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, quiet: AbstractContextManager[Any] | None = None) -> None:
+        """`quiet` is held while a step is recorded: nothing else is given to the device meanwhile."""
         import torch
 
         self.net = net
+        self._quiet = nullcontext() if quiet is None else quiet
         self._memory: dict[str, Any] = {}
         self._graphs: dict[tuple[Any, ...], Any] = {}
         self.recorded = net.device.type == "cuda"
@@ -66,7 +70,7 @@ class Search:
             place = torch.zeros(1, dtype=torch.long, device=net.device)
             hidden = net.decode(tokens, place, lambda _, k, v: (k, v), lambda layer: crosses[layer], None,
                                 net.heard(states.shape[1], own))  # fmt: skip
-            marks = torch.tensor(list(languages), device=net.device)
+            marks = put(list(languages), net.device)
             return net.scores(hidden[:, 0])[:, marks].softmax(-1).cpu()
 
     def memory(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
@@ -104,7 +108,9 @@ class Search:
                 self._pool = torch.cuda.graph_pool_handle()  # the old one goes with its last graph
             graph = torch.cuda.CUDAGraph()
             try:
-                with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                with self._quiet, torch.cuda.graph(
+                    graph, pool=self._pool, stream=_own_stream(), capture_error_mode="thread_local"
+                ):  # fmt: skip
                     step()
             except RuntimeError as error:
                 if is_memory(error):
@@ -115,3 +121,11 @@ class Search:
                 return
             self._graphs[key] = graph
         graph.replay()
+
+
+def _own_stream() -> Any:
+    """The stream in use, so that a recorded step keeps its priority; None for the default one, which cannot record."""
+    import torch
+
+    stream = torch.cuda.current_stream()
+    return None if stream == torch.cuda.default_stream() else stream

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from captioner.models.asr.engine import Aligned
+from captioner.models.asr.logmel import put
 from captioner.models.asr.packing import FRAME
 from captioner.models.asr.whispernet import Net
 
@@ -33,21 +34,21 @@ def attended(
         rows, device = len(tokens), net.device
         most = max(map(len, tokens))
         given = torch.full((rows, len(start) + most + 2), marks[1], dtype=torch.long)
-        for row, ids in zip(given, tokens, strict=True):
-            row[: len(start) + 1 + len(ids)] = torch.tensor([*start, marks[0], *ids])
-        given = given.to(device)
-        counts = torch.tensor([len(ids) for ids in tokens], device=device)
-        length = torch.tensor(list(frames), device=device)
+        for row, ids in zip(given.numpy(), tokens, strict=True):
+            row[: len(start) + 1 + len(ids)] = [*start, marks[0], *ids]
+        given = given.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else given.to(device)
+        counts = put([len(ids) for ids in tokens], device)
+        length = put(list(frames), device)
         place = torch.arange(given.shape[1], device=device)
         parts: list[Any] = []
 
         def seen(layer: int, queries: Any, keys: Any) -> None:
-            heads = [head for at, head in net.alignment_heads if at == layer]
-            if heads:
-                scaled = queries[:, heads].float() * (queries.shape[-1] ** -0.5)
-                parts.append(
-                    _smoothed(scaled @ keys[:, heads].float().transpose(2, 3), counts + len(start) + 2, length)
-                )
+            own = [head for at, head in net.alignment_heads if at == layer]
+            if own:
+                heads = put(own, device)
+                scaled = queries.index_select(1, heads).float() * (queries.shape[-1] ** -0.5)
+                raw = scaled @ keys.index_select(1, heads).float().transpose(2, 3)
+                parts.append(_smoothed(raw, counts + len(start) + 2, length).sum(1))
 
         crosses = [net.cross(states, layer) for layer in range(net.decoder_layers)]
         hidden = net.decode(
@@ -63,7 +64,7 @@ def attended(
         scores = net.scores(hidden[:, first : first + most])[..., : marks[1]]  # among words, as Whisper has it
         spoken = given[:, first + 1 : first + 1 + most, None].clamp(max=marks[1] - 1)
         sure = (scores.gather(2, spoken) - scores.logsumexp(-1, keepdim=True)).exp()[..., 0]
-        total = sum(part.sum(1) for part in parts)
+        total = sum(parts)
         cost = -(total / len(net.alignment_heads))[:, first : first + most + 1]
         return paths(cost, counts + 1, length).cpu(), sure.cpu()
 
@@ -110,26 +111,32 @@ def paths(cost: Any, counts: Any, lengths: Any) -> Any:
     """
     import torch
 
-    rows, tokens, _ = cost.shape
-    price = cost.double()
-    before = price[:, 0].cumsum(1)
-    entered, slanted = [torch.zeros_like(before, dtype=torch.long)], [torch.zeros_like(before, dtype=torch.bool)]
-    wall = torch.full((rows, 1), torch.inf, dtype=torch.float64, device=cost.device)
+    rows, tokens, frames = cost.shape
+    # Tokens first, so that what one step of the loops takes and leaves lies together. What does not depend on the token
+    # before is made for all at once: on a GPU the loops cost their number of calls.
+    price = cost.double().transpose(0, 1)
+    sums = price.cumsum(2)
+    skipped = sums - price
+    # One place more in front, which nothing leaves.
+    table = torch.full((rows, frames + 1), torch.inf, dtype=torch.float64, device=cost.device)
+    shifted, before = table[:, :-1], table[:, 1:]
+    before.copy_(sums[0])
+    entered = torch.zeros((tokens, rows, frames), dtype=torch.long, device=cost.device)
+    slanted = torch.zeros((tokens, rows, frames), dtype=torch.bool, device=cost.device)
     for token in range(1, tokens):
-        sums = price[:, token].cumsum(1)
-        shifted = torch.cat([wall, before[:, :-1]], 1)
-        ways = (torch.minimum(shifted, before) - (sums - price[:, token])).cummin(1)
-        entered.append(ways.indices)
-        slanted.append(shifted < before)
-        before = sums + ways.values
-    reached = torch.zeros((rows, tokens), dtype=torch.long, device=cost.device)
+        torch.lt(shifted, before, out=slanted[token])
+        least, entered[token] = (torch.minimum(shifted, before) - skipped[token]).cummin(1)
+        torch.add(sums[token], least, out=before)
+    # Where the path stands before it enters a token; past a piece's own tokens it stays where it is.
+    mine = torch.arange(tokens, device=cost.device)[:, None] < counts[None, :]
+    left = torch.where(mine[..., None], entered - slanted.gather(2, entered).long(),
+                       torch.arange(frames, device=cost.device))  # fmt: skip
     at = (lengths - 1)[:, None]
+    reached = [at] * tokens
     for token in range(tokens - 1, -1, -1):
-        mine = (counts > token)[:, None]
-        first = entered[token].gather(1, at)
-        reached[:, token : token + 1] = torch.where(mine, first, 0)
-        at = torch.where(mine, first - slanted[token].gather(1, first).long(), at)
-    return reached
+        reached[token] = entered[token].gather(1, at)
+        at = left[token].gather(1, at)
+    return torch.cat(reached, 1).masked_fill(~mine.T, 0)
 
 
 def aligned(reached: Any, sure: Any, tokens: Sequence[Sequence[int]]) -> list[Aligned]:
