@@ -97,6 +97,16 @@ def test_a_link_to_nothing_is_a_clip_that_cannot_be_opened(tmp_path: Path, capsy
     assert [(one["rule"], one["file"]) for one in told["findings"] if one["severity"] == "error"] == [("F11", "b.mp4")]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_among_the_clips_is_passed_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip(tmp_path, "a.mp4", GOOD)
+    for name in ("b.mp4", "b.txt", "d.json"):
+        os.mkfifo(tmp_path / name)
+    assert report(capsys, tmp_path)["clips"] == 1
+    assert cli.main(["check-lora", str(tmp_path / "b.mp4")]) == 2
+    assert "a pipe or a device" in capsys.readouterr().err
+
+
 # -- folders of exports ----------------------------------------------------------------------------------------------
 
 

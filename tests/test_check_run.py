@@ -13,7 +13,7 @@ from captioner import cli
 from captioner.checks import probing, running
 from captioner.checks.findings import Finding, Severity
 from captioner.checks.rules import Change, all_rules
-from captioner.checks.running import Request, check
+from captioner.checks.running import Request, check, view_of
 from captioner.checks.sarif import as_sarif
 from captioner.errors import UsageError
 from tests.check_sets import clip, found
@@ -117,6 +117,20 @@ def test_a_cost_or_a_fix_that_many_share_is_told_once(tmp_path: Path, capsys: py
     assert said.count("error T01") == 3
     assert said.count("    fix:   cut it") == 1
     assert said.count("    costs: the last") == 3
+
+
+def test_clips_of_which_the_same_is_known_share_it(tmp_path: Path) -> None:
+    """A dataset of many clips has few kinds of them: memory grows by their names and captions."""
+    for name in ("a.mp4", "b.mp4"):
+        clip(tmp_path / "set", name, GOOD)
+    clip(tmp_path / "set", "c.mp4", GOOD, frames=17, seconds=0.68)
+    for memory in (None, tmp_path / "memory", tmp_path / "memory"):
+        seen = view_of(Request(tmp_path / "set", trainer="ai-toolkit", memory=memory))
+        first, second, other = seen.clips
+        assert first.media is second.media
+        assert seen.window(first) is seen.window(second)
+        assert (window := seen.window(other)) is not None
+        assert window.frames == 17
 
 
 # -- silence -----------------------------------------------------------------------------------------------------------

@@ -159,10 +159,11 @@ def _media(files: Sequence[File], root: Path, memory: Memory) -> dict[str, Media
     keys: dict[str, Known] = {file.name: (file.name, file.size, file.mtime_ns) for file in files}
     facts = {name: known[key] for name, key in keys.items() if key in known}
     fresh = [file for file in files if file.name not in facts]
+    same: dict[Media, Media] = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for first in range(0, len(fresh), _BATCH):
             batch = fresh[first : first + _BATCH]
-            found = list(pool.map(probed, [Path(file.path) for file in batch]))
+            found = [same.setdefault(one, one) for one in pool.map(probed, [Path(file.path) for file in batch])]
             facts.update(zip((file.name for file in batch), found, strict=True))
             memory.keep(root, "media", zip((keys[file.name] for file in batch), found, strict=True))
     gone = [name for name, _, _ in known if name not in keys]

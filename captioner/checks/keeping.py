@@ -68,18 +68,21 @@ class Memory:
             self._db.close()
 
     def facts(self, folder: Path, kind: str, wanted: type[T]) -> dict[Known, T]:
-        """What is kept of the files of a folder."""
+        """What is kept of the files of a folder; files of which the same is known share one value."""
         if not _told(os.fspath(folder)):
             return {}
         decode = msgspec.msgpack.Decoder(wanted, dec_hook=_rich).decode
         found: dict[Known, T] = {}
+        made: dict[bytes, T] = {}
         try:
             rows = self._db.execute(
                 "SELECT name, size, mtime_ns, value FROM facts WHERE folder = ? AND kind = ?", (os.fspath(folder), kind)
             )
             for name, size, mtime, value in rows:
                 with suppress(msgspec.DecodeError, ValueError, ZeroDivisionError):
-                    found[(name, size, mtime)] = decode(value)
+                    if value not in made:
+                        made[value] = decode(value)
+                    found[(name, size, mtime)] = made[value]
         except sqlite3.DatabaseError:
             return {}
         return found

@@ -86,6 +86,8 @@ def read_header(path: Path) -> Header:
 def opened(path: Path) -> BinaryIO:
     """The file, for reading bytes. Raises UsageError saying why it cannot be."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{path}: no file but a pipe or a device; give the path of a file")
         return path.open("rb")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)

@@ -232,16 +232,19 @@ class View:
         return {}
 
     @cached_property
-    def _windows(self) -> dict[str, Window]:
+    def _windows(self) -> dict[tuple[int, int], tuple[Media, Any, Window]]:
+        """By the identity of media and options, which are held on to: clips of which the same is known share one."""
         return {}
 
     def window(self, clip: ClipView) -> Window | None:
         """What the trainer really uses of a clip; None without a trainer, and for media that cannot be opened."""
         if self.module is None or not clip.usable:
             return None
-        if clip.name not in self._windows:
-            self._windows[clip.name] = self.module.window(clip.facts, self.options_of(clip))
-        return self._windows[clip.name]
+        options = self.options_of(clip)
+        key = id(clip.media), id(options)
+        if key not in self._windows:
+            self._windows[key] = clip.media, options, self.module.window(clip.facts, options)
+        return self._windows[key][2]
 
     @cached_property
     def readers(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,8 @@ def _walk(root: str, hidden: bool) -> Iterator[File]:
                         waiting.append((f"{inside}{name}/", entry.path))
                     continue
                 status = entry.stat()
+                if not stat.S_ISREG(status.st_mode):
+                    continue  # whoever opens a pipe waits for ever
             except OSError:
                 if entry.is_symlink():  # a loader that lists it stops at it
                     yield File(f"{inside}{name}", entry.path, 0, 0)
