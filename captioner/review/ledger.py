@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, inverse, shape_into
+from captioner.decisions import Change, Edit, Entry, Naming, Shape, Status, shape_into
 from captioner.drafting import Drafter
 from captioner.errors import StoreError
 from captioner.reviewlog import append_entry, journal_size, read_entries, read_entry
@@ -137,8 +137,8 @@ class Ledger:
         effect = self._effect(entry)
         if entry.undo is not None:
             for change in effect[1]:
-                if isinstance(change.old, Naming):
-                    self.check(change.old)
+                if isinstance(change.new, Naming):
+                    self.check(change.new)
         written = False
         large = self.store.large_change() if len(effect[1]) > MANY else nullcontext()
         try:
@@ -159,13 +159,9 @@ class Ledger:
             raise
 
     def _effect(self, entry: Entry) -> tuple[str, tuple[Change, ...]]:
-        """What an entry does and to which changes it comes."""
-        if entry.undo is not None:
-            did, changes = self.changes_of(entry.undo)
-            return did, inverse(changes)
-        if entry.redo is not None:
-            return self.changes_of(entry.redo)
-        return entry.did, entry.changes
+        """What was done, and the changes that an entry makes or, an `undo`, takes back."""
+        back = entry.undo if entry.undo is not None else entry.redo
+        return (entry.did, entry.changes) if back is None else self.changes_of(back)
 
     def _tell(self, entry: Entry, effect: tuple[str, tuple[Change, ...]], at: int, size: int) -> Done:
         """The store after an entry of the journal; callers hold a transaction."""
@@ -184,15 +180,18 @@ class Ledger:
         self.store.set_meta(TOLD, json.dumps({"at": self.at, "batch": self.batch}))
 
     def _apply(self, did: str, changes: Sequence[Change], forward: bool) -> Done:
+        """Make changes or, not `forward`, take them back, the last first: as `decisions.inverse` has it, without a copy
+        of thousands."""
         rows = self.store.rows
         gone: list[str] = []
         made: list[str] = []
         statuses: dict[str, tuple[str, str, str | None]] = {}
         edits: dict[tuple[str, str], tuple[str, str | None] | None] = {}
-        for change in changes:
-            new = change.new
-            if isinstance(new, Shape):
-                gone, made = [*gone, *new.gone], [*made, *new.made]
+        for change in changes if forward else reversed(changes):
+            new = change.new if forward else change.old
+            if isinstance(change.new, Shape):
+                went, came = (change.new.gone, change.new.made) if forward else (change.new.made, change.new.gone)
+                gone, made = [*gone, *went], [*made, *came]
             elif change.kind == "status":
                 status = new if isinstance(new, Status) else Status()
                 statuses[change.clip] = (status.state, status.reason, status.words)
@@ -205,16 +204,15 @@ class Ledger:
             shape_into(Shape(tuple(gone), tuple(made)), hidden, own)
             keep_shapes(self.store, hidden, own)
             self.reshape(gone, made)
-        named = [change for change in changes if change.kind == "speaker"]
-        for change in named:
-            naming = change.new if forward else change.old
-            if isinstance(naming, Naming):
-                self.rename(naming, forward)
+        named = [change.new for change in changes if isinstance(change.new, Naming)]
+        for naming in named if forward else reversed(named):
+            self.rename(naming, forward)
         touched = dict.fromkeys([*made, *(change.clip for change in changes if change.clip)])
-        left = touched.keys() - set(gone)
+        lost, new_ones = set(gone), set(made)
+        left = [clip for clip in touched if clip not in lost]  # in the list's order, as the rows lie
         if len(left) > MANY:
-            rows.follow(list(left))
-            left &= set(made)
+            rows.follow(left)
+            left = [clip for clip in left if clip in new_ones]
         self.refresh(left)
         return Done(did, tuple(touched), tuple(gone), tuple(made), bool(named))
 

@@ -77,6 +77,8 @@ class Looking:
 
     def number(self, clip: str) -> int:
         """A clip's place in the whole dataset, from 1."""
+        if self.session.ids is self._all and self.session.clip == clip:  # mostly: a table of all is not needed then
+            return self.session.cursor + 1
         if self._numbers is None:
             self._numbers = {id_: place for place, id_ in enumerate(self._all, 1)}
         return self._numbers.get(clip, 0)

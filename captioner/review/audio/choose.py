@@ -102,12 +102,14 @@ def forward(environ: Mapping[str, str]) -> str:
 
 def player_of(choice: Choice) -> Player:
     """Raises OSError where no port can be had for a tab."""
-    from captioner.review.audio.browser import Browser
-    from captioner.review.audio.local import Local
+    if choice.kind == "local":
+        from captioner.review.audio.local import Local
+
+        return Local(name=choice.name)
+    if choice.kind == "browser":  # with its server
+        from captioner.review.audio.browser import Browser
+
+        return Browser(choice.reach)
     from captioner.review.audio.silent import Silent
 
-    if choice.kind == "local":
-        return Local(name=choice.name)
-    if choice.kind == "browser":
-        return Browser(choice.reach)
     return Silent()
