@@ -158,6 +158,12 @@ def test_good_spans_are_taken_as_they_are_and_a_word_without_one_gives_way() -> 
     assert retimed(before, [None] * 3, 3.0) == before
 
 
+def test_where_two_words_lie_over_each_other_the_second_begins_where_it_was_found() -> None:
+    before = Transcript(words_of((0.0, 0.5), (0.5, 1.5)), "en")
+    after = retimed(before, [Span.at(0.1, 0.9), Span.at(0.7, 1.2)], 3.0)
+    assert [word.span for word in after.words] == [Span.at(0.1, 0.7), Span.at(0.7, 1.2)]
+
+
 # --- the best path ---------------------------------------------------------------------------------------------------
 
 
