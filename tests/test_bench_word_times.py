@@ -9,11 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 
-import word_times  # noqa: E402
-from quality_score import Spoken  # noqa: E402
+import word_times
+from quality_score import Spoken
 
-from captioner.times import Span  # noqa: E402
-from captioner.types import Word  # noqa: E402
+from captioner.times import Span
+from captioner.types import Word
 
 TRUTH = [Spoken(float(at), at + 0.5, text) for at, text in enumerate(("Well,", "don't", "ask", "what", "it", "is"))]
 
