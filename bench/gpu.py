@@ -9,6 +9,7 @@ build      whole builds from sound to captions, the first of 20 clips; against t
 video      5 s clips cut from 1080p, scaled to 512x512, written and checked
 diarization  `gpu_diarization.py`, with its own rows
 profile    milliseconds of each part of both engines, by context and batch
+breakdown  an hour by part, on the host and on the device, with its kernels and the gaps between them
 equality   real speech through real weights (Whisper base): words against the truth, and each way against the others
 
 Weights of large-v3-turbo's size are made up (its architecture, normally distributed), 100 tokens forced for each 30 s
@@ -114,6 +115,15 @@ def _profile(way: str, options: argparse.Namespace) -> Row:
     return gpu_asr.profile(BACKENDS[way], _given(options), contexts, batches, **ENCODERS.get(way, {}))
 
 
+def _breakdown(way: str, options: argparse.Namespace) -> Row:
+    import gpu_asr
+    import gpu_breakdown
+
+    given = _given(options)
+    items = gpu_asr.hour(3600 * options.hours, given.waves)
+    return gpu_breakdown.breakdown(BACKENDS[way], given, items, **ENCODERS.get(way, {}))
+
+
 def _equality(options: argparse.Namespace) -> Row:
     import gpu_asr
 
@@ -184,6 +194,10 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
     "video": {"1080p to 512x512": _writing},
     "diarization": {"community-1's shape": _diarization},
     "profile": {f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options)) for way in BACKENDS},
+    "breakdown": {
+        f"hour, {WAYS[way]}": (lambda options, way=way: _breakdown(way, options))
+        for way in ("whisper_torch", "faster_whisper")
+    },
 }
 
 TODAY = {"clips": "90x", "hour": "771x"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,46 @@ def test_the_spectrogram_is_faster_whispers(torch: Any) -> None:
         right = extractor(sound)[:, :-1]
         assert own[:, : right.shape[1]] == pytest.approx(right, abs=2e-3)
         assert not own[:, right.shape[1] :].any()
+
+
+def test_the_spectrogram_of_a_sound_longer_than_its_context_is_that_of_its_beginning(torch: Any) -> None:
+    from captioner.models.asr.logmel import LogMel
+
+    chance = np.random.default_rng(4)
+    filters = np.abs(chance.normal(size=(80, 201))).astype(np.float32)
+    mel = LogMel(filters, torch.device("cpu"))
+    long = chance.normal(size=70_000).astype(np.float32)
+    for sounds in ([long], [long, long[:20_050], long[:63_999], long[:64_159]]):
+        found = mel(sounds, 400)
+        # Half a window past the context is still heard in its last frames.
+        assert torch.equal(found[0], mel([long[: 64_000 + 200]], 400)[0])
+        for own, sound in zip(found[1:], sounds[1:], strict=True):
+            assert own == pytest.approx(mel([sound], 400)[0], abs=1e-4)
+
+
+@models
+def test_a_batch_is_encoded_while_another_is_decoded(whisper: Any, sounds: list[Floats], monkeypatch: Any) -> None:
+    engine = whisper._engine
+    states = engine.encode([sounds[0]], 1500)
+    (alone,) = engine.decode(states, [piece(sounds[0])], "en")
+    entered, go_on = threading.Event(), threading.Event()
+    search = engine._search
+
+    def slowly(*given: Any) -> Any:
+        entered.set()
+        assert go_on.wait(60.0), "encoding waited for the decoder"
+        return search(*given)
+
+    monkeypatch.setattr(engine, "_search", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        decoding = pool.submit(engine.decode, states, [piece(sounds[0])], "en")
+        try:
+            assert entered.wait(60.0)
+            encoded = pool.submit(engine.encode, [sounds[1]], 1200).result(60.0)
+        finally:
+            go_on.set()
+        assert engine.length(encoded[0]) == 1200
+        assert decoding.result(60.0) == [alone]
 
 
 def test_the_median_of_seven_is_the_median(torch: Any) -> None:

@@ -9,8 +9,9 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def _weights(tensors: Mapping[str, Any], aligned: Any, heads: int) -> WhisperWei
     return WhisperWeights(tensors, heads, layers[0], layers[1], chosen)
 
 
-def _variables(source: BinaryIO) -> dict[str, Any]:
+def _variables(source: BufferedReader) -> dict[str, Any]:
     """Everything in a model.bin: floats as torch tensors, quantized weights multiplied out."""
     import torch
 
@@ -88,8 +89,8 @@ def _variables(source: BinaryIO) -> dict[str, Any]:
         (rank,) = struct.unpack("<B", source.read(1))
         shape = struct.unpack(f"<{rank}I", source.read(4 * rank))
         kind, size = struct.unpack("<BI", source.read(5))
-        data = bytearray(source.read(size))
-        if len(data) != size:
+        data = np.empty(size, np.uint8)  # not zeroed first, and not copied: most of the time is this
+        if source.readinto(data.data) != size:
             raise ValueError("it is cut off")
         if kind == _BFLOAT16:
             found[name] = torch.frombuffer(data, dtype=torch.bfloat16).reshape(shape)
@@ -102,7 +103,7 @@ def _variables(source: BinaryIO) -> dict[str, Any]:
     return found
 
 
-def _text(source: BinaryIO) -> str:
+def _text(source: BufferedReader) -> str:
     (length,) = struct.unpack("<H", source.read(2))
     return source.read(length).rstrip(b"\0").decode()
 
