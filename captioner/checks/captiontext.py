@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from captioner.captions.adopt import bare_words, spoken_in
+from captioner.checks.findings import printable
 
 _WORDS = (
     "a an the this that in on at of with from by for to and or but as it its he she they his her their there here one "
@@ -23,6 +24,16 @@ _SECTION = re.compile(r"\[\s*(VISUAL|SPEECH|SOUNDS?|TEXT)\s*\]\s*:?\s*(.*?)(?=\[
 _DIALOGUE = re.compile(r"<d>.*?</d>", re.DOTALL)
 
 TAGS, LABELS, DIALOGUE, PROSE = "[TAG]:", "label:", "<d>", "prose"
+
+
+def beginning(text: str) -> str:
+    """A text as a sentence shows it: quoted, and not too long."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")
+
+
+def both_ends(text: str) -> str:
+    """The same where its end matters, too: what differs may stand there. One line, safe for a terminal."""
+    return printable(repr(text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"))
 
 
 def dialect(text: str) -> str:

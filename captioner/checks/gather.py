@@ -10,12 +10,10 @@ from pathlib import Path
 
 from captioner.checks.keeping import Known, Memory, media_facts
 from captioner.checks.listings import is_listing, read_listing
-from captioner.checks.view import CaptionFile, ClipView, Listing, Media, Stray
+from captioner.checks.view import READS_LISTINGS, CaptionFile, ClipView, Listing, Media, Stray
 from captioner.checks.walking import File, looked_up, walked
 from captioner.errors import UsageError
 
-READS_LISTINGS = frozenset({"ltx", "id-lora"})
-"""Trainers that read no .txt."""
 MAY_READ = frozenset({None, "musubi", "wan"})
 """Whose captions may stand in a listing where none stands beside a clip; None: nobody said with what is trained."""
 THREADS = 4

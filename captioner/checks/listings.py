@@ -19,7 +19,7 @@ MEDIA_COLUMNS = ("video", "media_path", "video_path", "audio", "audio_path", "fi
 CAPTION_COLUMNS = ("caption", "text", "prompt")
 MOST = 1 << 28
 """Bytes: a larger file is no list of clips."""
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 def read_listing(path: Path, name: str) -> Listing:
@@ -36,7 +36,7 @@ def read_listing(path: Path, name: str) -> Listing:
 def parse_listing(data: bytes, path: Path, name: str) -> Listing:
     """Pure: `path` and `name` only say what it is called."""
     form = path.suffix[1:].lower()
-    bom = data.startswith(_BOM)
+    bom = data.startswith(BOM)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from captioner.checks.view import ClipView
-from captioner.trainers._window import LATENT_STEP, Window
-
-EDGE = 0.02
-"""Seconds by which a word may reach over an edge and still be heard: as much as word times are off."""
+from captioner.trainers._window import EDGE, LATENT_STEP, Window, many
 
 MOST_SHOWN = 12
 """Words that a sentence shows."""
@@ -16,13 +13,14 @@ def words_lost(clip: ClipView, window: Window) -> tuple[str, ...] | None:
     """The words that are not, or not wholly, in the sound that is used; None where nobody knows the words."""
     if clip.words is None:
         return None
-    if not window.samples:
-        return tuple(word.text for word in clip.words)
-    return tuple(
-        word.text
-        for word in clip.words
-        if word.span.start < round(window.start - EDGE, 3) or word.span.end > round(window.end + EDGE, 3)
-    )
+    return tuple(word.text for word in clip.words if not window.holds(word.span.start, word.span.end))
+
+
+def words_heard(clip: ClipView, window: Window | None) -> tuple[str, ...] | None:
+    """The words that are wholly in it; all of them without a window, None where nobody knows the words."""
+    if clip.words is None:
+        return None
+    return tuple(word.text for word in clip.words if window is None or window.holds(word.span.start, word.span.end))
 
 
 def quoted(words: tuple[str, ...]) -> str:
@@ -51,14 +49,9 @@ def harmless(clip: ClipView, window: Window) -> bool:
     return words_lost(clip, window) == ()
 
 
-def many(count: int, thing: str) -> str:
-    """`1 clip`, `2 clips`"""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
 def hears(window: Window) -> bool:
     """Whether any sound of the clip is used."""
     return window.samples > 0
 
 
-__all__ = ["EDGE", "LATENT_STEP", "harmless", "hears", "many", "quoted", "tail_lost", "words_lost"]
+__all__ = ["EDGE", "LATENT_STEP", "harmless", "hears", "many", "quoted", "tail_lost", "words_heard", "words_lost"]

@@ -9,9 +9,10 @@ from captioner.checks.captiontext import speech
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many, quoted, words_lost
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
+from captioner.checks.rules_time import filmed
 from captioner.checks.rules_time_rates import played
 from captioner.checks.view import ClipView, View
-from captioner.trainers._window import LATENT_STEP, SAME_TEMPO, Window
+from captioner.trainers._window import LATENT_STEP, SAME_TEMPO
 
 LATE = 0.02
 """Seconds that sound may come too early or too late: lips that are off by more are seen."""
@@ -39,13 +40,6 @@ def wants_sound(view: View, clip: ClipView) -> bool | None:
     return bool(told[view.trainer or ""]()) if view.trainer in told else True
 
 
-def pictured(view: View) -> Iterator[tuple[ClipView, Window | None]]:
-    """Clips with picture, and their windows."""
-    for clip in view.playable:
-        if clip.media.frames:
-            yield clip, view.window(clip)
-
-
 @rule(
     "A01", ERROR, "a clip has no sound",
     cost="the clip is dropped or teaches picture alone; cached beside clips with sound, silence is learnt as its voice",
@@ -60,7 +54,7 @@ def silent_film(view: View) -> Iterator[Finding]:
         "simpletuner": "its sound is passed by, and it trains its picture alone",
     }
     voiced = any(clip.facts.heard for clip in view.playable)
-    for clip, _ in pictured(view):
+    for clip, _ in filmed(view):
         wanted = wants_sound(view, clip)
         if not clip.facts.heard and (voiced if wanted is None else wanted):
             said = speech(clip.text or "")
@@ -79,7 +73,7 @@ def silent_film(view: View) -> Iterator[Finding]:
     advice="cut the clip where its sound ends, or write it again",
 )
 def short_sound(view: View) -> Iterator[Finding]:
-    for clip, window in pictured(view):
+    for clip, window in filmed(view):
         facts = clip.facts
         if not facts.heard or facts.rate is None:
             continue
@@ -109,7 +103,7 @@ def short_sound(view: View) -> Iterator[Finding]:
     advice="write it again with both at 0 (captioner build does)",
 )  # fmt: skip
 def moved(view: View) -> Iterator[Finding]:
-    for clip, window in pictured(view):
+    for clip, window in filmed(view):
         facts = clip.facts
         if not facts.heard:
             continue
@@ -198,7 +192,7 @@ def column(view: View) -> Iterator[Finding]:
 
     from captioner.trainers import ltx
 
-    for clip, window in pictured(view):
+    for clip, window in filmed(view):
         if window is None or not window.listed or window.rate is None or not clip.facts.heard:
             continue
         made = ltx.window(clip.facts, replace(view.options_of(clip), audio_column=True))

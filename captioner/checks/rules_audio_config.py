@@ -9,8 +9,7 @@ from captioner.checks.configs.musubi import SCRIPTS
 from captioner.checks.findings import Finding
 from captioner.checks.lost import many
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
-from captioner.checks.rules_audio import pictured
-from captioner.checks.rules_time import blocks, members
+from captioner.checks.rules_time import blocks, filmed, members
 from captioner.checks.view import ClipView, Listing, Record, View
 from captioner.trainers import id_lora, musubi
 from captioner.trainers._window import LATENT_STEP
@@ -112,7 +111,7 @@ def external(view: View) -> Iterator[Finding]:
         return
     folder = view.config.value("--ltx2_audio_dir")
     ending = str(view.config.value("--ltx2_audio_ext") or ".wav")
-    for clip, window in pictured(view):
+    for clip, window in filmed(view):
         if window is None or not window.listed:
             continue
         for item in musubi.windows(clip.facts, view.options_of(clip)):

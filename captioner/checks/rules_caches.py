@@ -14,27 +14,25 @@ from captioner.checks.caches import ByPlace, Entry
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, rule, rules_in
 from captioner.checks.torchfiles import Stored, read_values
-from captioner.checks.view import View
+from captioner.checks.view import READS_LISTINGS, View
 from captioner.errors import BadFormat, UsageError
+from captioner.trainers._buckets import GROUP
+from captioner.trainers._files import names as first_of
+from captioner.trainers._window import LATENT_STEP
 
 AGAIN = "run process_dataset.py again with --overwrite (ID-LoRA: delete the folder first)"
-LENGTHS_DIFFER = 0.08
-"""Seconds between picture and sound of a sample: two steps of the audio latents."""
-FRAMES_A_LATENT = 8
-SHOWN = 5
-"""Names in a sentence; more are counted."""
+LENGTHS_DIFFER = 2 * LATENT_STEP
+"""Seconds between picture and sound of a sample."""
 
 
 def ltx_caches(view: View) -> Mapping[str, Mapping[str, Mapping[str, Entry]]]:
     """Nothing where another trainer is asked about: it would not read them."""
-    return view.cached.ltx if view.trainer is None or view.is_for("ltx", "id-lora") else {}
+    return view.cached.ltx if view.trainer is None or view.is_for(*READS_LISTINGS) else {}
 
 
 def listed(names: Iterable[str]) -> str:
     """`a, b and 12 more`."""
-    every = sorted(names)
-    more = len(every) - SHOWN
-    return ", ".join(every[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return first_of(sorted(names))
 
 
 @rule(
@@ -167,7 +165,7 @@ def seconds_of_picture(values: Mapping[str, Any]) -> float | None:
         count = latents.shape[1]
     if not isinstance(count, int) or not isinstance(rate, int | float) or not isfinite(rate) or rate <= 0 or count < 1:
         return None
-    return ((count - 1) * FRAMES_A_LATENT + 1) / rate
+    return ((count - 1) * GROUP + 1) / rate
 
 
 def seconds_of_sound(values: Mapping[str, Any]) -> float | None:

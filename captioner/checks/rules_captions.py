@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from captioner.captions.tokens import most_tokens
-from captioner.checks.captiontext import openings, speech, times_named
+from captioner.checks.captiontext import beginning, openings, speech, times_named
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, WARNING, Change, rule, rules_in
 from captioner.checks.view import ClipView, View
+from captioner.trainers import wan
 
 if TYPE_CHECKING:
     from captioner.checks.configs import Given
 
 TOKENS = 1024
 """What Gemma is given of a caption in every LTX trainer; the rest is cut off its end."""
-TOKENS_WAN = 512
+TOKENS_WAN = int(wan.SETTINGS["max_tokens"])
 NEAR = 900
 """From here on a trigger or one more sentence is too much."""
 _ADDED = ("lora_trigger", "instance_prompt", "trigger_word")
@@ -66,11 +67,7 @@ def double_trigger(view: View) -> Iterator[Finding]:
     for clip, text in view.captioned:
         word, read = added(view, clip), view.read(clip, text)
         if word and (times := times_named(read, word)) > 1 and times_named(text, word):
-            yield double_trigger.finding(place_of(clip), f"the model reads {word!r} {times} times: {_head(read)}")
-
-
-def _head(text: str) -> str:
-    return repr(text if len(text) <= 50 else f"{text[:50]}...")
+            yield double_trigger.finding(place_of(clip), f"the model reads {word!r} {times} times: {beginning(read)}")
 
 
 @rule(
@@ -97,7 +94,7 @@ def no_trigger(view: View) -> Iterator[Finding]:
         hidden = view.is_for("ai-toolkit") and any(word in text for word in words)  # C03 says it better
         if not hidden and not any(times_named(read, word) for word in words):
             named = " or ".join(map(repr, words))
-            yield no_trigger.finding(place_of(clip), f"{named} is not in what the model reads: {_head(read)}")
+            yield no_trigger.finding(place_of(clip), f"{named} is not in what the model reads: {beginning(read)}")
 
 
 @rule(

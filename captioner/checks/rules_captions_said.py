@@ -6,8 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from captioner.captions.adopt import bare_words
-from captioner.checks.captiontext import DIALOGUE, TAGS, dialect, letter_errors, residue, sections, speech, word_errors
+from captioner.checks.captiontext import (
+    DIALOGUE,
+    TAGS,
+    beginning,
+    dialect,
+    letter_errors,
+    residue,
+    sections,
+    speech,
+    word_errors,
+)
 from captioner.checks.findings import Finding
+from captioner.checks.lost import words_heard
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_captions import given_in, place_of
 from captioner.checks.view import ClipView, View
@@ -22,8 +33,6 @@ LEAST_SPEECH = 0.5
 """Seconds of speech that are heard where the caption says there is none: less may be a breath or a laugh."""
 LEAST_WORDS = 4
 """Words of a transcript that no two clips share by chance."""
-SOME = 0.02
-"""Seconds by which word times are off."""
 
 
 @rule(
@@ -86,16 +95,8 @@ def left_over(view: View) -> Iterator[Finding]:
 
 def heard_words(view: View, clip: ClipView) -> str | None:
     """The known words of a clip that lie in what the trainer hears; None where no transcript is known."""
-    if clip.words is None:
-        return None
-    window = view.window(clip)
-    if window is None:
-        return " ".join(word.text for word in clip.words)
-    inside = [
-        word.text for word in clip.words
-        if window.samples and word.span.start >= window.start - SOME and word.span.end <= window.end + SOME
-    ]  # fmt: skip
-    return " ".join(inside)
+    words = words_heard(clip, view.window(clip))
+    return None if words is None else " ".join(words)
 
 
 @rule(
@@ -111,8 +112,8 @@ def other_words(view: View) -> Iterator[Finding]:
         if view.deaf:
             if quoted:
                 yield other_words.finding(
-                    place_of(clip), f"it quotes {_head(quoted)}, and {view.trainer} hears nothing", severity=WARNING,
-                    cost="mouths and written letters are learnt for words that no sound goes with",
+                    place_of(clip), f"it quotes {beginning(quoted)}, and {view.trainer} hears nothing",
+                    severity=WARNING, cost="mouths and written letters are learnt for words that no sound goes with",
                     fix="say what is seen, without the speech (captioner export OUT --to wan does)",
                 )  # fmt: skip
             continue
@@ -126,7 +127,7 @@ def other_words(view: View) -> Iterator[Finding]:
             if errors > MOST_ERRORS and letter_errors(quoted, hearing) > MOST_LETTERS:
                 yield other_words.finding(
                     place_of(clip),
-                    f"it says {_head(quoted)}, {how} {_head(hearing)} ({errors:.0%} of the words differ)",
+                    f"it says {beginning(quoted)}, {how} {beginning(hearing)} ({errors:.0%} of the words differ)",
                 )  # fmt: skip
         elif _silent_claim(text, quoted):
             yield from _speech_in_silence(view, clip, hearing)
@@ -146,16 +147,12 @@ def _speech_in_silence(view: View, clip: ClipView, hearing: str | None) -> Itera
         spans = tuple((max(start, window.start), min(end, window.end)) for start, end in spans)
     length = sum(max(0.0, end - start) for start, end in spans)
     if hearing and len(bare_words(hearing)) > 1:
-        yield other_words.finding(place_of(clip), f"it says that nobody speaks, and {_head(hearing)} is heard")
+        yield other_words.finding(place_of(clip), f"it says that nobody speaks, and {beginning(hearing)} is heard")
     elif not hearing and length >= LEAST_SPEECH:
         yield other_words.finding(
             place_of(clip), f"it says that nobody speaks, and somebody does for {length:.1f} s", severity=WARNING,
             cost="a voice is heard and no word of it read: it is learnt as noise that comes with the picture",
         )  # fmt: skip
-
-
-def _head(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
 @rule(
@@ -175,11 +172,11 @@ def repeated(view: View) -> Iterator[Finding]:
     for text, clips in captions.items():
         if len(clips) > 1:
             same.update(clip.name for clip in clips)
-            yield repeated.finding(place_of(clips[0]), f"{_names(clips)} have the same caption: {_head(text)}")
+            yield repeated.finding(place_of(clips[0]), f"{_names(clips)} have the same caption: {beginning(text)}")
     for text, clips in speeches.items():
         others = [clip for clip in clips if clip.name not in same]
         if len(clips) > 1 and others:
-            yield repeated.finding(place_of(clips[0]), f"{_names(clips)} say the same: {_head(text)}")
+            yield repeated.finding(place_of(clips[0]), f"{_names(clips)} say the same: {beginning(text)}")
 
 
 def _names(clips: list[ClipView]) -> str:

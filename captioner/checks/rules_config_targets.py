@@ -72,17 +72,13 @@ def targets(view: View) -> Iterator[Finding]:
         return
     short = sorted({re.sub(r"^.*attn[12]\.|^.*ff\.", "", one) for one in named})
     yield targets.finding(
-        given.file, f"{given.key} ({shown}) reaches {_list(sorted(found)) or 'no module of a block'}, and not "
-        f"{_list(missing)}", line=given.line, cost="; ".join(COSTS[one] for one in missing),
+        given.file, f"{given.key} ({shown}) reaches {', '.join(sorted(found)) or 'no module of a block'}, and not "
+        f"{', '.join(missing)}", line=given.line, cost="; ".join(COSTS[one] for one in missing),
         fix="use the short names, which reach every branch: " + ", ".join(short) if view.is_for("ltx", "id-lora")
         else "--lora_target_preset t2v" if view.is_for("musubi")
         else f"take {'it' if view.is_for('simpletuner') else 'only_if_contains'} out",
         severity=ERROR if AUDIO in missing else WARNING,
     )  # fmt: skip
-
-
-def _list(words: Sequence[str]) -> str:
-    return ", ".join(words)
 
 
 RULES = rules_in(globals())

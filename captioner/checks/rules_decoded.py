@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from captioner.checks.captiontext import word_errors
-from captioner.checks.findings import Finding, printable
+from captioner.checks.captiontext import both_ends, word_errors
+from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, INFO, WARNING, rule, rules_in
 from captioner.checks.rules_caches import listed
 from captioner.checks.rules_captions_said import MOST_ERRORS
@@ -135,7 +135,7 @@ def words(view: View) -> Iterator[Finding]:
         wrong = word_errors(one.expected, one.heard)
         before = word_errors(one.expected, one.clip_heard) if one.clip_heard is not None else 0.0
         if wrong > MOST_ERRORS and wrong > before + MORE_ERRORS:
-            told = f"{_short(one.heard)} is heard, and {_short(one.expected)} should be"
+            told = f"{both_ends(one.heard)} is heard, and {both_ends(one.expected)} should be"
             rates = f"{wrong:.0%} of the words are wrong, {before:.0%} in the clip itself"
             yield words.finding(one.file, f"{told}: {rates}")
     if view.compared.deaf:
@@ -143,10 +143,6 @@ def words(view: View) -> Iterator[Finding]:
             ", ".join(path.name for path in view.decoded), f"the words were not heard again: {view.compared.deaf}",
             severity=INFO, cost="", fix="captioner fetch-models",
         )  # fmt: skip
-
-
-def _short(text: str) -> str:
-    return printable(repr(text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"))
 
 
 @rule(

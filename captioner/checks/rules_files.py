@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, WARNING, Change, rule, rules_in
-from captioner.checks.view import AUDIO, ClipView, View
+from captioner.checks.view import AUDIO, READS_LISTINGS, ClipView, View
 
 KEPT_ASIDE = frozenset({
     "reject", "rejects", "rejected", "raw", "backup", "backups", "bak", "old", "trash", "deleted", "unused", "skip",
@@ -31,8 +31,6 @@ AUDIO_OF = {
     "wan": frozenset(),
 }
 """Extensions of sound alone; a trainer that is not here takes any."""
-LISTED_ONLY = ("ltx", "id-lora")
-"""Trainers that train what their metadata lists, and walk no folder."""
 
 
 _WITHOUT_TEXT = {
@@ -48,14 +46,14 @@ _WITHOUT_TEXT = {
     advice="write one beside it under the clip's name, or take the clip out",
 )  # fmt: skip
 def no_caption(view: View) -> Iterator[Finding]:
-    if view.is_for(*LISTED_ONLY) and not view.listings and view.clips:
+    if view.is_for(*READS_LISTINGS) and not view.listings and view.clips:
         yield no_caption.finding(
             ".", f"there is no metadata file, and {view.trainer} reads no .txt", cost="no caption is ever read",
             fix=f"give the .json or .csv that lists them, or its folder; captioner export OUT --to {view.trainer} "
             "writes one", severity=WARNING if any(clip.words is not None for clip in view.clips) else ERROR,
         )  # fmt: skip
         return
-    listed = {record.name for one in view.listings for record in one.records} if view.is_for(*LISTED_ONLY) else set()
+    listed = {record.name for one in view.listings for record in one.records} if view.is_for(*READS_LISTINGS) else set()
     for clip in view.clips:
         if clip.caption is not None and clip.caption.error and clip.listed is None:
             yield no_caption.finding(
@@ -123,7 +121,7 @@ def _meant(clips: Near, caption: str) -> ClipView | None:
 )  # fmt: skip
 def stray_caption(view: View) -> Iterator[Finding]:
     near = _captionless(view)
-    for stray in view.strays if not (view.is_for(*LISTED_ONLY) and view.listings) else ():
+    for stray in view.strays if not (view.is_for(*READS_LISTINGS) and view.listings) else ():
         if stray.kind == "caption":
             clip = _meant(near, stray.name)
             if clip is not None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from captioner.checks.findings import Finding
+from captioner.checks.listings import BOM
 from captioner.checks.rules import ERROR, WARNING, Change, rule, rules_in
-from captioner.checks.view import AUDIO, VIDEO, Listing, View
+from captioner.checks.view import AUDIO, READS_LISTINGS, VIDEO, Listing, View
 
 ROLES = ("video", "media_path", "audio", "caption", "reference_video", "ref_media_path", "reference_audio",
          "video_mask", "audio_mask", "reference")  # fmt: skip
@@ -18,12 +19,10 @@ NOTHING = frozenset({
     "NULL", "NaN", "None", "n/a", "nan", "null",
 })  # fmt: skip
 """Cells of a CSV that pandas reads as missing."""
-OWN = ("ltx", "id-lora")
-_BOM = b"\xef\xbb\xbf"
 
 
 @rule(
-    "F09", ERROR, "a path in the metadata goes upwards", trainers=OWN,
+    "F09", ERROR, "a path in the metadata goes upwards", trainers=READS_LISTINGS,
     cost="its latents, its sound and its text are all written to one file: it trains on whatever came last",
     advice="put the metadata file above all clips, and write paths downwards from it",
 )  # fmt: skip
@@ -35,7 +34,7 @@ def upwards(view: View) -> Iterator[Finding]:
 
 
 @rule(
-    "F10", WARNING, "a path in the metadata leads out of its folder", trainers=OWN,
+    "F10", WARNING, "a path in the metadata leads out of its folder", trainers=READS_LISTINGS,
     cost="caches get nested names, and caption_videos.py fails at it after the captioner was paid",
     advice="write paths relative to the metadata file",
 )  # fmt: skip
@@ -54,7 +53,7 @@ def _plain_bytes(view: View, finding: Finding) -> Change | None:
         data = path.read_bytes()
     except OSError:
         return None
-    made = data.removeprefix(_BOM)
+    made = data.removeprefix(BOM)
     told = ["its byte order mark was taken away"] if made != data else []
     if path.suffix.lower() == ".jsonl":
         lines = [line for line in made.split(b"\n") if line.strip()]
@@ -77,14 +76,14 @@ def bad_bytes(view: View) -> Iterator[Finding]:
                 cost="an invisible letter stands before the first word that the model reads",
             )  # fmt: skip
     for listing in view.listings:
-        if listing.bom and not (view.is_for(*OWN) and listing.form == "csv"):
+        if listing.bom and not (view.is_for(*READS_LISTINGS) and listing.form == "csv"):
             yield bad_bytes.finding(listing.name, "it begins with a byte order mark", line=1)
         if listing.blank:
             yield bad_bytes.finding(listing.name, f"{_many(listing.blank, 'line')} empty", line=listing.blank[0],
                                     fix="take the empty lines away")  # fmt: skip
         if listing.error is not None:
             yield bad_bytes.finding(listing.name, listing.error, line=listing.error_line, fix="mend it there")
-        if view.is_for(*OWN, "musubi") and listing.path.suffix != listing.path.suffix.lower():
+        if view.is_for(*READS_LISTINGS, "musubi") and listing.path.suffix != listing.path.suffix.lower():
             yield bad_bytes.finding(
                 listing.name, f"its suffix is spelled {listing.path.suffix}",
                 cost='the trainer takes it for another format and finds "no caption column"',
@@ -97,7 +96,7 @@ def _many(lines: tuple[int, ...], thing: str) -> str:
 
 
 @rule(
-    "F14", ERROR, "records of one metadata file have other columns than its first", trainers=OWN,
+    "F14", ERROR, "records of one metadata file have other columns than its first", trainers=READS_LISTINGS,
     cost="a column that the first record lacks is ignored in all others; one that only it has stops the run",
     advice="give every record the same columns",
 )  # fmt: skip
@@ -118,7 +117,7 @@ def uneven(view: View) -> Iterator[Finding]:
 
 
 @rule(
-    "F15", ERROR, "video and media_path both stand in the metadata", trainers=OWN,
+    "F15", ERROR, "video and media_path both stand in the metadata", trainers=READS_LISTINGS,
     cost="which of them is trained is decided by chance, anew in every run",
     advice="keep one of the two",
 )  # fmt: skip
@@ -157,7 +156,7 @@ def _stands(path: Path) -> bool:
 
 
 @rule(
-    "F17", WARNING, "a clip is listed twice", trainers=(*OWN, "musubi", "ai-toolkit"),
+    "F17", WARNING, "a clip is listed twice", trainers=(*READS_LISTINGS, "musubi", "ai-toolkit"),
     cost="the last caption wins: the other's words are trained nowhere",
     advice="keep the row that is right",
 )  # fmt: skip
@@ -174,7 +173,7 @@ def listed_twice(view: View) -> Iterator[Finding]:
 
 
 @rule(
-    "F18", WARNING, "a caption in a CSV reads as missing", trainers=OWN,
+    "F18", WARNING, "a caption in a CSV reads as missing", trainers=READS_LISTINGS,
     cost="pandas makes NaN of it, and the run stops with a TypeError that names no row",
     advice="write a caption, or take the row out",
 )  # fmt: skip

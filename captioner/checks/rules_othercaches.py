@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from captioner.checks.caches import Entry, by_stem, hashed
-from captioner.checks.findings import Finding, printable
+from captioner.checks.captiontext import both_ends
+from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, WARNING, rule, rules_in
 from captioner.checks.rules_caches import LENGTHS_DIFFER, listed, ltx_caches, older
 from captioner.checks.safetensors import Header, read_header
 from captioner.checks.torchfiles import Stored, read_values
 from captioner.checks.view import ClipView, View
 from captioner.errors import BadFormat, UsageError
+from captioner.trainers._window import LATENT_STEP
 
-LATENT_SECONDS = 0.04
-"""Of one step of the audio latents."""
 ONE_RUN = 600 * 10**9
 """Nanoseconds between picture and sound of one run, where the clip itself is not known."""
 MUSUBI_AGAIN = "cache latents again without --skip_existing and --keep_cache; delete a sound that is older by hand"
@@ -99,7 +99,7 @@ def musubi(view: View) -> Iterator[Finding]:
 def _differs(entry: Entry, metadata: Mapping[str, str], clip: ClipView) -> Iterator[str]:
     caption, text = metadata.get("caption1"), clip.text
     if entry.role == "text" and caption is not None and text is not None and caption.strip() != text:
-        yield f"its caption1 is {_short(caption)}, and the clip's caption is {_short(text)}"
+        yield f"its caption1 is {both_ends(caption)}, and the clip's caption is {both_ends(text)}"
     size, time = _whole(metadata.get("source_size")), _whole(metadata.get("source_mtime_ns"))
     if size is not None and size != clip.size:
         yield f"made of a file of {size:,} bytes, and {clip.name} has {clip.size:,}"
@@ -131,10 +131,6 @@ def _number(text: str | None) -> float | None:
         return float(text) if text is not None and len(text) < 30 else None
     except ValueError:
         return None
-
-
-def _short(text: str) -> str:
-    return printable(repr(text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"))
 
 
 @rule(
@@ -177,9 +173,9 @@ def _unequal(audio: Entry, video: Entry, clip: ClipView | None) -> str | None:
     rate = rate or (float(clip.media.rate) if clip is not None and clip.media.rate else None)
     if steps is None or not frames or not rate:
         return None
-    sound, picture = steps * LATENT_SECONDS, frames / rate
+    sound, picture = steps * LATENT_STEP, frames / rate
     shown = (-(-(frames - 1) // 8) * 8 + 1) / rate  # the last picture is repeated up to 8k+1, and sound goes with it
-    slack = LENGTHS_DIFFER + LATENT_SECONDS + 1e-6  # the last step may be half empty
+    slack = LENGTHS_DIFFER + LATENT_STEP + 1e-6  # the last step may be half empty
     if picture - slack <= sound <= shown + slack:
         return None
     return f"{sound:.2f} s of sound with {picture:.2f} s of picture"

@@ -30,6 +30,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+READS_LISTINGS = ("id-lora", "ltx")
+"""Trainers that train what their metadata lists: they walk no folder and read no .txt."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaptionFile:
     """A caption file as its bytes are."""

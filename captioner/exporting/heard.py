@@ -13,11 +13,8 @@ from captioner.drafting import Drafter
 from captioner.exporting.dataset import Clip
 from captioner.measures import Scene, Voice
 from captioner.trainers import Trainer
-from captioner.trainers._window import SAME_TEMPO, Window
+from captioner.trainers._window import EDGE, SAME_TEMPO, Window
 from captioner.types import Cut, Line, Word
-
-EDGE = 0.02
-"""Seconds by which a word may reach over an edge and still be in, or out: as much as word times are off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def sorted_words(cut: Cut, window: Window) -> tuple[list[Word], list[Word], list
         start, end = word.span.start - begin, word.span.end - begin
         if not window.samples or end <= window.start + EDGE or start >= window.end - EDGE:
             outside.append(word)
-        elif start >= window.start - EDGE and end <= window.end + EDGE:
+        elif window.holds(start, end):
             inside.append(word)
         else:
             split.append(word)

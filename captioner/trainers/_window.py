@@ -14,6 +14,9 @@ from captioner.times import Span
 SAME_TEMPO = 0.01
 """Share by which sound may be faster or slower before it is said: less is one sample in a hundred, and inaudible."""
 
+EDGE = 0.02
+"""Seconds by which a word may reach over an edge and still be in, or out: as much as word times are off."""
+
 LATENT_STEP = 0.04
 """Seconds of one step of LTX's audio latents: less is below what the model can tell."""
 
@@ -85,6 +88,11 @@ class Window:
     """Pictures put at its end by showing the last one again."""
     certain: bool = True
     """False where another stretch of the clip is drawn each time: no caption can hold its words."""
+
+    def holds(self, start: float, end: float) -> bool:
+        """Whether all of a word is heard: seconds in the clip."""
+        inside = start >= round(self.start - EDGE, 3) and end <= round(self.end + EDGE, 3)
+        return self.samples > 0 and inside
 
     @property
     def span(self) -> Span:
@@ -164,9 +172,9 @@ def _picture(clip: ClipFacts, made: Window) -> list[str]:
     told = []
     last = clip.frames - made.first - made.frames
     if clip.rate and last > 0:
-        told.append(f"its last {_many(last, 'frame')} ({float(last / clip.rate):.2f} s) are not used")
+        told.append(f"its last {many(last, 'frame')} ({float(last / clip.rate):.2f} s) are not used")
     if made.first:
-        told.append(f"its first {_many(made.first, 'frame')} are not used")
+        told.append(f"its first {many(made.first, 'frame')} are not used")
     if made.repeated:
         told.append(f"its last frame is shown {made.repeated} times more")
     if clip.variable and made.frames:
@@ -197,5 +205,5 @@ def _sound(clip: ClipFacts, made: Window, take: Take) -> list[str]:
     return told
 
 
-def _many(count: int, thing: str) -> str:
+def many(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
