@@ -226,3 +226,29 @@ def test_a_page_whose_text_belongs_to_no_field_is_refused_and_kept(tmp_path: Pat
 def test_an_editor_that_is_not_there_is_said() -> None:
     with pytest.raises(UsageError, match="set EDITOR"):
         in_editor("clip", FIELDS, {"EDITOR": "/nowhere/ed"})
+
+
+def test_what_thousands_left_to_do_is_done_while_nobody_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captioner.review.ledger.MANY", 0)
+    out = make_dataset(tmp_path / "out", 120)
+
+    async def script(seat: Seat) -> None:
+        rows = seat.desk.store.rows
+        before = {id_: line.doubts for id_, line in rows.get(rows.ids()).items()}
+        await seat.press("e")
+        seat.screen.dispatch.do("replace", find="e", instead="42 42", scope="all", clip=None)
+        left = rows.stale(most=1 << 30)
+        assert len(left) > 30
+        await seat.rest(0.3)
+        assert rows.stale(most=1 << 30) == left
+        await seat.press("escape")
+        for _ in range(200):
+            if not rows.stale():
+                break
+            await seat.rest(0.05)
+        assert not rows.stale()
+        assert all(" digits " in rows.get([id_])[id_].doubts and " digits " not in before[id_] for id_ in left)
+        await seat.rest(0.1)
+        assert not seat.screen.settling.busy
+
+    sit(out, script)

@@ -140,4 +140,5 @@ class Dispatch:
         if screen.read.place != before:
             screen.sound.moved()
         screen.paint()
+        screen.settling.begin()
         return done

@@ -21,6 +21,7 @@ from captioner.review.tui.screens.dispatch import Dispatch
 from captioner.review.tui.screens.editing import FieldEdit
 from captioner.review.tui.screens.prompting import Prompting
 from captioner.review.tui.screens.reading import Reading
+from captioner.review.tui.screens.settling import Settling
 from captioner.review.tui.screens.sounding import Sounding
 from captioner.review.tui.screens.trimming import Trim
 from captioner.review.tui.views import ClipView, Drawn, TrimView
@@ -60,6 +61,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         self.edit = FieldEdit(self)
         self.trim = Trim(self)
         self.asking = Prompting(self)
+        self.settling = Settling(self)
         self.dispatch = Dispatch(self)
 
     def compose(self) -> ComposeResult:
@@ -84,6 +86,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
     def _stands(self) -> None:
         self.paint()
         self.app.open_keys()
+        self.settling.begin()
 
     # -- where things stand ------------------------------------------------------------------------------------------
 
