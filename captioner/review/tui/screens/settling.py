@@ -49,7 +49,7 @@ class Settling:
         except (
             sqlite3.Error,
             CaptionerError,
-        ):  # no room, or another holds the store: it is tried after the next action
+        ):  # no room, or it is held by another: tried after the next action
             pass
         if self._timer is not None:
             self._timer.stop()
