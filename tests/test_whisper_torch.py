@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -363,6 +364,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_next_are_smaller() -> None:
 def test_several_lanes_say_what_one_says() -> None:
     items = list(talks(40))
     one = Whisper(Narrow(10**9), Asked(), Amounts(pieces=4, frames=4_000, held=4_000, lanes=1)).transcribe(items)
+    turns = sys.getswitchinterval()
     several = Whisper(Narrow(10**9), Asked(), Amounts(pieces=4, frames=4_000, held=4_000, lanes=4)).transcribe(items)
+    assert sys.getswitchinterval() == turns
     assert several == one
     assert [transcript.language for transcript in one[:3]] == ["fr", "en", "en"]
