@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from captioner.errors import UsageError
+
 ABOUT = """Looks whether this machine can do what the settings ask for, before a night is lost to it: GPU, driver and
 CUDA libraries, packages that break each other (each is tried in a process of its own), room on every disk that is
 written to, the model hub with tokens and pages to accept, codecs, sound and the terminal. Changes nothing."""
@@ -33,12 +35,15 @@ def add_command(commands: Any) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Raises SettingsError for a settings file that is wrong."""
+    """Raises SettingsError for a settings file that is wrong, UsageError for an input that is not there."""
     from captioner.doctor.advice import Level
     from captioner.doctor.gathering import gather
     from captioner.doctor.judging import judge
     from captioner.settings import FILE, resolve
 
+    for path in given.input:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder; give what would be built, or nothing")
     file = given.config or (Path(FILE) if Path(FILE).is_file() else None)
     settings = resolve(flags={}, file=file)
     advice = judge(gather(settings, given.input, given.out, network=not given.no_network))

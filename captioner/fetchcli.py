@@ -137,6 +137,8 @@ def _all(asked: Sequence[tuple[str, str]], hub: Hub) -> Iterator[Item]:
     from captioner.models.fetching import here
 
     for role, name in asked:
+        if not name.strip():
+            raise UsageError(f"--{role}: an empty name; `captioner fetch-models --help` tells which there are")
         item = ITEMS[role](name)
         yield item
         place = Path(item.found) if item.found else item.wanted and here(item.wanted, hub)

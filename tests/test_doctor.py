@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captioner import cli
 from captioner.doctor import gathering, judging, versions
 from captioner.doctor.advice import RANKS, Advice, Level
 from captioner.doctor.facts import Disk, Driver, Facts, HubFacts, Outcome, Remote, Terminal, Tried
 from captioner.doctor.judging import judge
 from captioner.doctor.probe import MARK
+from captioner.media.discover import EXTENSIONS
 from captioner.models.hubtransfer import Patience
 from captioner.settings import Settings
 from tests.hub import FakeHub, Repository, serving
@@ -424,3 +426,15 @@ def test_the_command_on_this_machine(tmp_path: Path) -> None:
         one["topic"] for one in report["findings"]
     }
     assert not [one for one in report["findings"] if one["level"] == "bad"], report["findings"][:3]
+
+
+def test_an_input_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", str(tmp_path / "gone"), "--no-network"]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_every_file_that_a_build_takes_is_counted(tmp_path: Path) -> None:
+    for number, ending in enumerate(sorted(EXTENSIONS)):
+        (tmp_path / f"{number}.{ending.upper()}").write_bytes(b"x" * 10)
+    (tmp_path / "notes.txt").write_bytes(b"x" * 10)
+    assert gathering._media_size(tmp_path) == 10 * len(EXTENSIONS)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner import fetchcli
+from captioner import cli, fetchcli
 from captioner.errors import SettingsError, WeightsMissing
 from captioner.fetchcli import parts
 from captioner.models import fetching, hubfaults, hublisting, hubtransfer
@@ -451,6 +451,12 @@ def test_the_command_fetches_once_and_tries_everything(hub: FakeHub, tmp_path: P
     assert again.returncode == 0
     assert not hub.asked
     assert command(hub, tmp_path, "--diarizer", "no name").returncode == 2
+
+
+@pytest.mark.parametrize("role", ["--asr", "--tagger", "--aligner", "--diarizer", "--repository"])
+def test_an_empty_name_is_no_model(role: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fetch-models", role, ""]) == 2
+    assert "empty name" in capsys.readouterr().err
 
 
 def test_the_command_stopped_halfway_goes_on(hub: FakeHub, tmp_path: Path) -> None:

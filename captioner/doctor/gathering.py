@@ -39,7 +39,6 @@ MEDIA_GROWTH = 1.5
 """Clips are H.264 at high quality: seldom more than this many times what their sources take."""
 STORE = 200_000_000
 TEMPORARY = 500_000_000
-MEDIA = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".ts", ".m4v"}
 
 
 def gather(
@@ -273,7 +272,9 @@ def _disk(purpose: str, path: Path, needed: int, variable: str) -> Disk:
 
 
 def _media_size(path: Path) -> int:
-    files = (one for one in path.rglob("*") if one.suffix.lower() in MEDIA) if path.is_dir() else (path,)
+    from captioner.media.discover import EXTENSIONS
+
+    files = (one for one in path.rglob("*") if one.suffix[1:].lower() in EXTENSIONS) if path.is_dir() else (path,)
     total = 0
     for file in files:
         with contextlib.suppress(OSError):
