@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from captioner.checks.captiontext import dialect, openings, residue, times_named, word_errors
-from captioner.checks.configs import read_config
+from captioner.checks.configs import TrainerConfig, read_config
 from captioner.checks.findings import Finding, Severity
 from captioner.checks.view import View
 from tests.check_sets import clip, found, says, view, with_words
@@ -323,3 +323,13 @@ def test_a_trigger_counts_as_a_word_outside_speech() -> None:
 def test_no_rule_speaks_of_a_clean_set(tmp_path: Path) -> None:
     seen: View = view(said(tmp_path, GOOD, GOOD.replace("go", "stay here now").replace("think", "hope")))
     assert [one for number in range(1, 14) for one in says(f"C{number:02}", seen)] == []
+
+
+@pytest.mark.parametrize(
+    ("trainer", "here"), [("musubi", False), ("ltx", True), ("ai-toolkit", True), ("wan", False), ("simpletuner", True)]
+)
+def test_c02_a_trigger_is_set_only_where_a_trainer_has_a_place_for_it(tmp_path: Path, trainer: str, here: bool) -> None:
+    said(tmp_path, "A woman speaks.", "In a room she talks.")
+    config = TrainerConfig(trainer, "config", ("config",))
+    (finding,) = says("C02", view(tmp_path, trainer=trainer, config=config))
+    assert ("here or at the beginning" in finding.fix) is here

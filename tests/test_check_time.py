@@ -219,9 +219,24 @@ def test_t06_is_content_with_lists_and_floats(shop: Shop) -> None:
 
 def test_t07_a_block_of_several_rates_is_to_be_parted(shop: Shop) -> None:
     mixed = found(shop.ait(a=Kind(121, 25), b=Kind(121, 30), c=Kind(121, 24)), "T07")
-    assert {one.fix for one in mixed} == {"a folder and a dataset block for each rate, with its fps: 24, 25, 30"}
+    assert {one.fix for one in mixed} == {"a folder and a dataset block for each rate, with its fps (24, 25, 30)"}
     (one,) = found(shop.ait(a=Kind(121, 30)), "T07")
     assert one.fix == "fps: 30 in the dataset block"
+
+
+def test_t07_of_several_rates_in_a_block_names_no_single_one(shop: Shop) -> None:
+    several = {"a": Kind(121, 24), "b": Kind(121, 30)}
+    told = found(shop.st('"num_frames": 121', **several), "T07")
+    assert {one.fix for one in told} == {"clips of one rate: there is one --framerate for all (24, 30)"}
+    (one,) = found(shop.musubi("target_frames = [121]", **several), "T07")
+    assert one.fix == "a folder and a block for each rate, with its target_fps (24, 30)"
+    (one,) = found(shop.musubi("target_frames = [121]", a=several["a"]), "T07")
+    assert one.fix == "target_fps = 24.0"
+
+
+def test_t04_names_the_longest_of_several_items(shop: Shop) -> None:
+    told = found(shop.musubi("target_frames = [1, 17, 49]", a=Kind(121, 25)), "T04")
+    assert ["49 of its 121 frames are used" in one.found for one in told] == [True]
 
 
 def test_t07_musubi_plays_24_as_25_and_says_how_fast(shop: Shop) -> None:

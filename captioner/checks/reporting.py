@@ -21,7 +21,7 @@ MOST = 8
 
 MOST_NAMED = 9
 """Rules that did not run and are named; of more only the number is said (--json names all)."""
-FIRST = ("P02", "T10", "P07", "A11", "P08", "A08", "A09", "A12")
+FIRST = ("P02", "T06", "T10", "P07", "A11", "P08", "A08", "A09", "A12")
 """Rules by which a whole run stops, trains nothing or hears nothing: what is wrong with single clips comes after."""
 
 

@@ -86,7 +86,8 @@ def no_trigger(view: View) -> Iterator[Finding]:
                 f"{given.key + ' is empty' if given else 'no trigger is set'}, and the captions begin with no word of "
                 "their own", line=given.line if given else None,
                 cost="nothing calls the voice up: what it learns leaks into every prompt, or stays out of yours",
-                fix="set one (an invented word such as ema_voice) here or at the beginning of every caption",
+                fix="set one (an invented word such as ema_voice) " + ("here or " if view.can_add else "")
+                + "at the beginning of every caption",
             )  # fmt: skip
         return
     for clip, text in told:

@@ -7,7 +7,7 @@ from typing import Any
 
 from captioner.checks.captiontext import speech
 from captioner.checks.findings import Finding
-from captioner.checks.lost import many, tail_lost, words_lost
+from captioner.checks.lost import many, words_lost
 from captioner.checks.modelrate import slower, wrong_speeds
 from captioner.checks.rules import ERROR, WARNING, rule, rules_in
 from captioner.checks.rules_time import blocks, counts_itself, filmed, members, same_rate
@@ -38,8 +38,9 @@ def squeezed(view: View) -> Iterator[Finding]:
         if window is None or not stretched(window) or options.frame_extraction != "head":
             continue
         if abs(window.tempo / musubi.whole(clip.facts, options).tempo - 1) > SAME_TEMPO:
+            most = max(one.shown for one in musubi.windows(clip.facts, options))
             yield squeezed.finding(
-                clip.name, f"{window.shown} of its {clip.media.frames} frames are used, with the sound of all of them: "
+                clip.name, f"{most} of its {clip.media.frames} frames are used, with the sound of all of them: "
                 f"{window.tempo:.2f}x",
                 cost=f"{played(window)}, and its lips do not follow",
             )  # fmt: skip
@@ -119,8 +120,9 @@ def other_rate(view: View) -> Iterator[Finding]:
             drift = abs(window.shown / own - window.shown / told)
             yield other_rate.finding(
                 clip.name, f"its {own:.3f} frames a second are taken for {told:.3f}",
-                cost=f"lips and voice drift apart by {drift:.2f} s; {tail_lost(clip, window)}",
-                fix=f"--framerate={own:g}, or clips at {told:g}",
+                cost=f"lips and voice drift apart by {drift:.2f} s",
+                fix=_rates_fix(view, clip, f"--framerate={own:g}, or clips at {told:g}",
+                               "clips of one rate: there is one --framerate for all"),
             )  # fmt: skip
         elif counts_itself(view, clip):
             lost = words_lost(clip, window)
@@ -128,18 +130,17 @@ def other_rate(view: View) -> Iterator[Finding]:
                 clip.name, f"its {own:.3f} frames a second are drawn as {told:.3f}: of {clip.media.frames} frames "
                 f"{window.shown} are made", severity=ERROR if lost else WARNING,
                 cost="its time and pitch are kept; pictures are skipped or shown twice, and motion is uneven",
-                fix=_rates_fix(view, clip),
+                fix=_rates_fix(view, clip, f"fps: {own:g} in the dataset block",
+                               "a folder and a dataset block for each rate, with its fps"),
             )  # fmt: skip
 
 
-def _rates_fix(view: View, clip: ClipView) -> str:
-    """One rate for a block: where its clips have several, each needs a block of its own."""
+def _rates_fix(view: View, clip: ClipView, one: str, several: str) -> str:
+    """What to do where the clips of a block have one rate, and where they have several."""
     block = view.config.block_of(clip.path) if view.config is not None else None
     own = members(view, block) if block is not None else [clip]
-    rates = sorted({float(one.media.rate) for one in own if one.media.rate is not None})
-    if len(rates) <= 1:
-        return f"fps: {float(clip.media.rate or 0):g} in the dataset block"
-    return f"a folder and a dataset block for each rate, with its fps: {', '.join(f'{rate:g}' for rate in rates)}"
+    rates = sorted({float(each.media.rate) for each in own if each.media.rate is not None})
+    return one if len(rates) <= 1 else f"{several} ({', '.join(f'{rate:g}' for rate in rates)})"
 
 
 def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
@@ -154,7 +155,8 @@ def _near_rate(view: View, clip: ClipView) -> Iterator[Finding]:
         yield other_rate.finding(
             clip.name, f"its {float(rate):.3f} frames a second are played as {target:g}",
             cost=f"{played(made)}" if stretched(made) else "its motion plays at another speed than its sound",
-            fix=f"target_fps = {round(float(rate), 3)!r}",
+            fix=_rates_fix(view, clip, f"target_fps = {round(float(rate), 3)!r}",
+                           "a folder and a block for each rate, with its target_fps"),
         )  # fmt: skip
 
 

@@ -261,6 +261,13 @@ class View:
         return not self.readers.isdisjoint(names)
 
     @cached_property
+    def can_add(self) -> bool:
+        """Whether the loader that reads the clips can put a trigger before their captions."""
+        from captioner.trainers import trainer
+
+        return any(trainer(name).ADDS_TRIGGER for name in self.readers)
+
+    @cached_property
     def deaf(self) -> bool:
         """Whether the model that is trained hears nothing, whatever it is told."""
         return self.module is not None and not self.module.TAKES_SOUND

@@ -51,7 +51,9 @@ class Kind:
                 f"at most {self.most:g}" if self.most is not None else "",
             ) if text
         ]  # fmt: skip
-        return " ".join([named, *([", ".join(limits)] if limits else []), *(["with something in it"] * self.filled)])
+        between = ", " if self.types == (float,) else " "
+        told = between.join([named, *([", ".join(limits)] if limits else [])])
+        return f"{told} with something in it" if self.filled else told
 
     def fits(self, value: Any) -> bool:
         """Whether it is of this kind, the parts of lists and mappings left aside."""
