@@ -177,6 +177,13 @@ def best_by_trying(scores: np.ndarray[Any, Any], text: Sequence[int]) -> float:
     return best
 
 
+def paths(scores: Any, targets: Any, counts: Any, frames: Any, first: Any, last: Any) -> tuple[Any, Any]:
+    """Of tokens with 0 for the blank."""
+    from captioner.models.aligner import trellis
+
+    return trellis.paths(trellis.said(scores, targets, [0]), scores[..., 0], targets, counts, frames, first, last)
+
+
 def path_score(scores: np.ndarray[Any, Any], text: Sequence[int], first: Sequence[int], last: Sequence[int]) -> float:
     way = np.zeros(len(scores), int)
     for token, begin, end in zip(text, first, last, strict=True):
@@ -188,11 +195,9 @@ def path_score(scores: np.ndarray[Any, Any], text: Sequence[int], first: Sequenc
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 2), min_size=1, max_size=3))
 def test_the_path_is_the_best_of_all(seed: int, text: list[int]) -> None:
     torch = pytest.importorskip("torch")
-    from captioner.models.aligner.trellis import paths
-
     scores = torch.from_numpy(np.random.default_rng(seed).normal(0, 2, (6, 3))).log_softmax(-1)
     count, own = torch.tensor([len(text)]), torch.tensor([text])
-    first, last = paths(scores[None], own, count, torch.tensor([6]), torch.zeros_like(own), torch.full_like(own, 6), 0)
+    first, last = paths(scores[None], own, count, torch.tensor([6]), torch.zeros_like(own), torch.full_like(own, 6))
     found = path_score(scores.numpy(), text, first[0].tolist(), last[0].tolist())
     assert found == pytest.approx(best_by_trying(scores.numpy(), text))
 
@@ -200,14 +205,12 @@ def test_the_path_is_the_best_of_all(seed: int, text: list[int]) -> None:
 def test_many_rows_at_once_are_as_each_alone_and_as_torchaudio_has_it() -> None:
     torch = pytest.importorskip("torch")
     audio = pytest.importorskip("torchaudio")
-    from captioner.models.aligner.trellis import paths
-
     torch.manual_seed(3)
     frames, counts = torch.tensor([50, 31, 40, 12]), torch.tensor([9, 12, 1, 5])
     scores = torch.randn(4, 50, 7).mul(3).log_softmax(-1)
     targets = torch.randint(1, 7, (4, 12))
     free = torch.zeros_like(targets), torch.full_like(targets, 50)
-    first, last = paths(scores, targets, counts, frames, *free, 0)
+    first, last = paths(scores, targets, counts, frames, *free)
     for row in range(4):
         own, size = targets[row : row + 1, : counts[row]], int(frames[row])
         way, _ = audio.functional.forced_align(scores[row : row + 1, :size], own, blank=0)
@@ -219,14 +222,12 @@ def test_many_rows_at_once_are_as_each_alone_and_as_torchaudio_has_it() -> None:
 
 def test_a_letter_is_only_looked_for_where_it_may_be() -> None:
     torch = pytest.importorskip("torch")
-    from captioner.models.aligner.trellis import paths
-
     scores = torch.full((1, 20, 2), -5.0)
     scores[..., 0] = -0.1
     scores[0, [3, 15], 1] = torch.tensor([0.0, -0.01])
     one = torch.tensor([[1]])
     where = [
-        paths(scores, one, torch.tensor([1]), torch.tensor([20]), torch.tensor([[low]]), torch.tensor([[20]]), 0)
+        paths(scores, one, torch.tensor([1]), torch.tensor([20]), torch.tensor([[low]]), torch.tensor([[20]]))
         for low in (0, 10)
     ]
     assert [int(first[0, 0]) for first, _ in where] == [3, 15]
@@ -234,11 +235,9 @@ def test_a_letter_is_only_looked_for_where_it_may_be() -> None:
 
 def test_more_letters_than_frames_have_no_path() -> None:
     torch = pytest.importorskip("torch")
-    from captioner.models.aligner.trellis import paths
-
     scores, text = torch.randn(2, 4, 3).log_softmax(-1), torch.tensor([[1, 1, 2, 1], [1, 2, 1, 2]])
     count, frames = torch.tensor([4, 4]), torch.tensor([4, 4])
-    first, last = paths(scores, text, count, frames, torch.zeros_like(text), torch.full_like(text, 4), 0)
+    first, last = paths(scores, text, count, frames, torch.zeros_like(text), torch.full_like(text, 4))
     assert first.tolist() == [[-1] * 4, [0, 1, 2, 3]], "equal letters need a blank between them"
     assert last.tolist() == [[-1] * 4, [0, 1, 2, 3]]
 

@@ -14,69 +14,74 @@ ASTRAY = -1e3
 """What a frame costs in which a letter must not be: paths exist even where there is no other."""
 
 
-def with_star(scores: Any, unsaid: Sequence[int]) -> Any:
-    """(rows, frames, tokens) of log probabilities, with one token more at the end: any but those `unsaid`."""
-    import torch
+def said(scores: Any, targets: Any, unsaid: Sequence[int]) -> Any:
+    """(rows, frames, letters): how likely each letter of a row's text is at each frame.
 
-    said = scores.clone()
-    said[..., list(unsaid)] = -torch.inf
-    return torch.cat([scores, said.logsumexp(-1, keepdim=True)], 2)
-
-
-def paths(scores: Any, targets: Any, counts: Any, frames: Any, first: Any, last: Any, blank: int) -> tuple[Any, Any]:
-    """The first and the last frame of each letter on the best path: (rows, letters) each, on the CPU.
-
-    `scores`: (rows, frames, tokens) of log probabilities, of which a row uses its first `frames`. `targets`: (rows,
-    letters), of which it uses `counts`, at least one. `first`, `last`: (rows, letters), the frames between which each
-    may be. All on one device. Where a row has fewer frames than its letters need, its answer is -1.
+    `scores`: (rows, frames, tokens) of log probabilities. `targets`: (rows, letters), tokens; one behind the last of
+    them is a star: any token but those `unsaid`.
     """
     import torch
 
-    rows, most, _ = scores.shape
-    device, letters = scores.device, targets.shape[1]
-    states = torch.full((rows, 2 * letters + 1), blank, dtype=torch.long, device=device)
-    states[:, 1::2] = targets
-    place = torch.arange(2 * letters + 1, device=device)
-    outside = place[None] > 2 * counts[:, None]
-    leaps = torch.zeros_like(outside)
-    leaps[:, 3::2] = targets[:, 1:] != targets[:, :-1]
-    never = torch.full((rows, 2), -torch.inf, device=device)
-    earliest, latest = torch.zeros_like(states), torch.full_like(states, most)
-    earliest[:, 1::2], latest[:, 1::2] = first, last
-
-    def emitted(frame: int) -> Any:
-        astray = (earliest > frame) | (latest < frame)
-        return scores[:, frame].gather(1, states) + astray * ASTRAY
-
-    best = emitted(0).masked_fill(outside | (place[None] > 1), -torch.inf)
-    ways = torch.zeros((most, rows, 2 * letters + 1), dtype=torch.uint8, device=device)
-    for frame in range(1, most):
-        padded = torch.cat([never, best], 1)
-        leapt = padded[:, :-2].masked_fill(~leaps, -torch.inf)
-        top, way = torch.stack([best, padded[:, 1:-1], leapt]).max(0)
-        going = (frames > frame)[:, None]
-        best = torch.where(going, (top + emitted(frame)).masked_fill(outside, -torch.inf), best)
-        ways[frame] = way * going
-    return _traced(best, ways, counts, frames, letters)
+    sounds = scores.clone()
+    sounds[..., list(unsaid)] = -torch.inf
+    starred = torch.cat([scores, sounds.logsumexp(-1, keepdim=True)], 2)
+    return starred.gather(2, targets[:, None].expand(-1, scores.shape[1], -1))
 
 
-def _traced(best: Any, ways: Any, counts: Any, frames: Any, letters: int) -> tuple[Any, Any]:
+def paths(letters: Any, blanks: Any, targets: Any, counts: Any, frames: Any, first: Any, last: Any) -> tuple[Any, Any]:
+    """The first and the last frame of each letter on the best path: (rows, letters) each, on the CPU.
+
+    `letters`: (rows, frames, letters) of log probabilities, of which a row uses its first `frames` and `counts`, at
+    least one of each; `blanks`: (rows, frames). `targets` says which letters are equal; `first` and `last`, shaped as
+    it, between which frames each may be. All on one device. Where a row has fewer frames than its letters need, its
+    answer is -1.
+    """
     import torch
 
-    most, rows, _ = ways.shape
-    ends = torch.stack([2 * counts - 1, 2 * counts], 1)
-    final = best.gather(1, ends)
-    at = ends.gather(1, final.argmax(1, keepdim=True))
-    taken = torch.empty((rows, most), dtype=torch.long, device=best.device)
-    for frame in range(most - 1, -1, -1):
-        taken[:, frame] = at[:, 0]
-        at = at - ways[frame].gather(1, at)
-    frame = torch.arange(most, device=best.device).expand(rows, -1)
-    # Blanks, and frames behind the end of a row, go to one more column, which is thrown away.
-    said = (taken % 2 == 1) & (frame < frames[:, None])
-    letter = torch.where(said, taken // 2, letters)
-    empty = torch.full((rows, letters + 1), -1, dtype=torch.long, device=best.device)
-    first = empty.scatter_reduce(1, letter, frame, "amin", include_self=False)[:, :letters]
-    last = empty.scatter_reduce(1, letter, frame, "amax", include_self=False)[:, :letters]
-    found = torch.isfinite(final.max(1).values)[:, None]
-    return torch.where(found, first, -1).cpu(), torch.where(found, last, -1).cpu()
+    rows, most, count = letters.shape
+    device = letters.device
+    frame = torch.arange(most, device=device)
+    gone = frame[None] >= frames[:, None]
+    # Behind its end a row waits in its last blank, which costs nothing; so all rows end together, one frame later.
+    astray = (frame[:, None] < first[:, None]) | (frame[:, None] > last[:, None])
+    letters = (letters + astray * ASTRAY).masked_fill(gone[..., None], -torch.inf)
+    blanks = blanks.masked_fill(gone, 0.0)
+    never = torch.full((rows, 1), -torch.inf, device=device, dtype=letters.dtype)
+    stuck = torch.zeros((rows, count), dtype=torch.bool, device=device)
+    stuck[:, 1:] = targets[:, 1:] == targets[:, :-1]
+    # Each letter, and the blank before it, of which there is one more.
+    letter = torch.cat([letters[:, 0, :1], never.expand(-1, count - 1)], 1)
+    blank = torch.cat([blanks[:, :1], never.expand(-1, count)], 1)
+    ways = torch.zeros((most + 1, rows, 2 * count + 1), dtype=torch.uint8, device=device)
+    for now in range(1, most + 1):
+        after = torch.cat([never, letter], 1)
+        leapt = after[:, :-1].masked_fill(stuck, -torch.inf)
+        ways[now, :, : count + 1] = after > blank
+        top, ways[now, :, count + 1 :] = torch.stack([letter, blank[:, :-1], leapt]).max(0)
+        blank = torch.maximum(after, blank)
+        if now < most:
+            letter, blank = top + letters[:, now], blank + blanks[:, now, None]
+    found = torch.isfinite(blank.gather(1, counts[:, None]))
+    begun, ended = _traced(ways, counts, count)
+    return torch.where(found, begun, -1).cpu(), torch.where(found, ended, -1).cpu()
+
+
+def _traced(ways: Any, counts: Any, count: int) -> tuple[Any, Any]:
+    """Back from the blank behind each row's last letter. Places: blanks 0 to `count`, then the letters."""
+    import torch
+
+    most, rows, device = len(ways) - 1, ways.shape[1], ways.device
+    back = torch.tensor([0, count + 1, 1], device=device)
+    at = counts[:, None]
+    taken = torch.empty((rows, most), dtype=torch.long, device=device)
+    for now in range(most, 0, -1):
+        way = ways[now].gather(1, at).long()
+        at = torch.where(at <= count, at + way * count, at - back[way])
+        taken[:, now - 1] = at[:, 0]
+    frame = torch.arange(most, device=device).expand(rows, -1)
+    # Blanks go to one more column, which is thrown away.
+    letter = torch.where(taken > count, taken - count - 1, count)
+    empty = torch.full((rows, count + 1), -1, dtype=torch.long, device=device)
+    first = empty.scatter_reduce(1, letter, frame, "amin", include_self=False)[:, :count]
+    last = empty.scatter_reduce(1, letter, frame, "amax", include_self=False)[:, :count]
+    return first, last
