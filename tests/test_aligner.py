@@ -358,6 +358,49 @@ def test_a_model_that_is_not_there_or_has_no_letters_is_refused_with_the_way_out
         aligner(syllables)
 
 
+def adapted(model: Path, folder: Path) -> Path:
+    """The same model as MMS comes: one adapter and one list of letters a language. In `bbb` the letters stand in
+    another order, and the adapter with them."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import Wav2Vec2ForCTC
+
+    shutil.copytree(model, folder)
+    net = Wav2Vec2ForCTC.from_pretrained(model, adapter_attn_dim=4)
+    for name, weights in net.named_parameters():
+        if "adapter_layer.linear_2" in name:
+            torch.nn.init.zeros_(weights)
+    net.save_pretrained(folder)
+    order = [0, 1, *reversed(range(2, 14))]
+    vocabulary = json.loads((model / "vocab.json").read_text())
+    known = {
+        language: {token: place if language == "aaa" else order[place] for token, place in vocabulary.items()}
+        for language in ("aaa", "bbb")
+    }
+    (folder / "vocab.json").write_text(json.dumps(known))
+    settings_ = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings_ | {"target_lang": "aaa"}))
+    for language in known:
+        own = {name: weights.detach().clone() for name, weights in net._get_adapters().items()}
+        if language == "bbb":
+            own |= {name: weights[order].contiguous() for name, weights in own.items() if name.startswith("lm_head")}
+        save_file(own, folder / f"adapter.{language}.safetensors")
+    return folder
+
+
+def test_a_model_with_adapters_speaks_the_language_that_is_asked_for(model: Path, tmp_path: Path) -> None:
+    both = adapted(model, tmp_path / "mms")
+    item = said(["abc", "dgi", "lak"], 8004, pauses=(0.3, 0.4))
+    asked = [Saying(Heard(item.samples), astray(item.words, 2, 0.2), "xx")]
+    plain = aligner(model).align(asked)
+    for language in ("aaa", "bbb"):
+        loaded = aligner(both, adapter=language)
+        assert loaded._alphabet.tokens["a"] == (2 if language == "aaa" else 13)
+        assert loaded.align(asked) == plain
+    with pytest.raises(WeightsMissing, match="cannot be loaded"):
+        aligner(both, adapter="ccc")
+
+
 def test_a_model_of_the_hub_that_cannot_be_had_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from captioner.models.aligner import ctc
