@@ -108,28 +108,24 @@ class Rows(ToldRows):
     def follow(self, ids: Sequence[str]) -> None:
         """Status, words and names of edited fields as the tables of decisions have them; findings stay as they were,
         and the caption is the old one with the new words in it. For thousands; `stale` says that it was done."""
-        said = "coalesce(now.said, rows.drafted, rows.words)"
+        said = "coalesce(edits.text, rows.drafted, rows.words)"
         with self._counted(ids):
             self._db.execute(
                 f"""
-                UPDATE rows SET
-                    rev = rows.rev + 1, reason = coalesce(now.reason, ''),
-                    edited = coalesce(' ' || now.names || ' ', ''),
-                    status = CASE WHEN now.state = 'approved' AND now.approved <> {said} THEN 'edited'
-                        ELSE coalesce(now.state, 'todo') END,
-                    folded = refolded(rows.folded, rows.words, {said}),
-                    drafted = CASE WHEN now.said IS NULL THEN NULL ELSE coalesce(rows.drafted, rows.words) END,
-                    words = {said}
-                FROM (
+                UPDATE rows SET (rev, reason, edited, status, folded, drafted, words) = (
                     SELECT
-                        wanted.value AS clip, statuses.state, statuses.reason, statuses.words AS approved,
-                        edits.text AS said,
-                        (SELECT group_concat(field, ' ') FROM edits WHERE clip = wanted.value) AS names
-                    FROM json_each(?) AS wanted
-                    LEFT JOIN statuses ON statuses.clip = wanted.value
-                    LEFT JOIN edits ON edits.clip = wanted.value AND edits.field = 'speech'
-                    ) AS now
-                WHERE rows.id = now.clip""",
+                        rows.rev + 1,
+                        coalesce(statuses.reason, ''),
+                        coalesce(' ' || (SELECT group_concat(field, ' ') FROM edits WHERE clip = rows.id) || ' ', ''),
+                        CASE WHEN statuses.state = 'approved' AND statuses.words <> {said} THEN 'edited'
+                            ELSE coalesce(statuses.state, 'todo') END,
+                        refolded(rows.folded, rows.words, {said}),
+                        CASE WHEN edits.text IS NULL THEN NULL ELSE coalesce(rows.drafted, rows.words) END,
+                        {said}
+                    FROM (SELECT 1)
+                    LEFT JOIN statuses ON statuses.clip = rows.id
+                    LEFT JOIN edits ON edits.clip = rows.id AND edits.field = 'speech')
+                WHERE {_THESE}""",
                 [json.dumps(ids)],
             )
             self._db.execute("INSERT OR IGNORE INTO stale SELECT value FROM json_each(?)", [json.dumps(ids)])
