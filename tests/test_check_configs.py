@@ -550,6 +550,27 @@ def test_p07_latents_of_either_preparation(clips: Path, root: str, broken: bool)
     assert all(one.fix == f"set it to {clips / '.precomputed'}" for one in told)
 
 
+@pytest.mark.parametrize(
+    ("root", "broken"),
+    [(".precomputed", False), ("clips/.precomputed", False), ("sets/.precomputed", True), ("", True)],
+)
+def test_p07_a_relative_folder_of_latents_may_be_the_one(clips: Path, root: str, broken: bool) -> None:
+    (clips / "dataset.json").write_text('[{"caption": "ema hi", "media_path": "a.mp4"}]')
+    (clips / "train.yaml").write_text(TRAINING.replace("/data/.precomputed", root or "/elsewhere/.precomputed"))
+    (clips / "prepare.sh").write_text(
+        f'python process_dataset.py {clips}/dataset.json --resolution-buckets "64x64x9"\n'
+    )
+    assert bool(found(seen(clips / "dataset.json", config=clips / "train.yaml"), "P07")) is broken
+
+
+def test_p08_the_old_field_is_named_in_the_fix(clips: Path) -> None:
+    (clips / "dataset.json").write_text('[{"caption": "ema hi", "media_path": "a.mp4"}]')
+    old = TRAINING.replace("name: flexible\n  audio: {is_generated: true}", "name: text_to_video\n  with_audio: false")
+    (clips / "train.yaml").write_text(old)
+    told = only(seen(clips / "dataset.json", config=clips / "train.yaml"), "P08")
+    assert (told.fix, "with_audio leaves sound out" in told.found) == ("with_audio: true", True)
+
+
 @pytest.mark.parametrize(("loss", "broken"), [(0.0, True), (0.5, False)])
 def test_p08_a_loss_of_nothing(clips: Path, loss: float, broken: bool) -> None:
     view = seen(clips, config=ait(clips, job=f"trigger_word: ema\ntrain: {{audio_loss_multiplier: {loss}}}"))

@@ -185,11 +185,17 @@ def _latents(view: View) -> Iterator[Finding]:
     ]
     if root is None or not config.commands or not written:
         return
-    if PurePath(str(root.value)) not in written:
+    if not any(_same_place(PurePath(str(root.value)), one) for one in written):
         yield elsewhere.finding(
             root.file, f"{root.key} is {root.value}, and process_dataset.py writes to {written[0]}", line=root.line,
             cost="other latents are trained, or none", fix=f"set it to {written[0]}",
         )  # fmt: skip
+
+
+def _same_place(one: PurePath, other: PurePath) -> bool:
+    """Whether two paths may name one folder: a relative one starts nobody knows where."""
+    short, long = sorted((one.parts, other.parts), key=len)
+    return one == other if one.is_absolute() == other.is_absolute() else long[-len(short) :] == short
 
 
 @rule(
@@ -218,6 +224,7 @@ def deaf(view: View) -> Iterator[Finding]:
     if config.sound is False and config.sound_given is not None:
         given = config.sound_given
         fix = "audio_loss_multiplier: 1.0" if view.is_for("ai-toolkit") else "audio: {is_generated: true}"
+        fix = "with_audio: true" if given.key.endswith("with_audio") else fix
         yield deaf.finding(
             given.file, f"{given.key} leaves sound out", line=given.line, cost=cost, fix=fix, severity=severity
         )  # fmt: skip
