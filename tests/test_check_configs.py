@@ -170,6 +170,15 @@ def test_a_script_leads_to_its_dataset_config() -> None:
     assert len(config.blocks) == 2
 
 
+def test_every_file_that_was_read_is_named_where_it_stands(tmp_path: Path) -> None:
+    """A check is remembered only while all of them are the same."""
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "d.toml").write_text(TOML)
+    (tmp_path / "run.sh").write_text("python ltx2_cache_latents.py --dataset_config sets/d.toml --ltx2_mode av\n")
+    files = read_config(tmp_path / "run.sh").files
+    assert {str(tmp_path / "run.sh"), str(tmp_path / "sets" / "d.toml")} <= set(files)
+
+
 def test_simpletuners_backends_and_flags() -> None:
     flags = '{"--framerate": 24, "--train_batch_size": 2, "--caption_dropout_probability": 0.2}'
     config = parse_config(BACKENDS, "multidatabackend.json", read={"config.json": flags}.get)

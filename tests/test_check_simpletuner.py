@@ -80,6 +80,7 @@ def test_nothing_runs_and_nothing_is_filled_in(tmp_path: Path) -> None:
     assert not trap.exists()
     assert config.batch_size is None
     assert set(config.fields) == {"--seed", "--lora_rank"}
+    assert config.faults == ()
 
 
 @pytest.mark.parametrize("text", ["no line\nof it", "[section]", "a b=1", "x" * 600_000])
