@@ -139,7 +139,7 @@ def _requests(given: argparse.Namespace) -> list[tuple[Any, tuple[str, ...]]]:
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
     if given.trainer is not None:
-        trainer(given.trainer)
+        trainer(given.trainer, "--trainer")
     if given.python is not None and shutil.which(given.python) is None:
         raise UsageError(f"--python {given.python}: no such program; give the trainer's own: .../.venv/bin/python")
     named = is_config(given.dataset)

@@ -83,6 +83,7 @@ def test_what_is_not_here_is_said_and_the_rest_checked(sets: Path) -> None:
         ("datasets: []\ntrigger_word: x\njob: x\nconfig: {name: x, process: [{datasets: []}]}", "t.yaml", "no folder"),
         ("model: {}\ntraining_strategy: {name: flexible}\noptimization: {}\ndata: {preprocessed_data_root: x}",
          "t.yaml", "names latents and no clips"),
+        ('DATALOADER_CONFIG="x/b.json"', "config.env", "its list of datasets, x/b.json, is not here"),
     ],
 )  # fmt: skip
 def test_nothing_here_is_an_error_that_says_what_to_give(tmp_path: Path, text: str, name: str, why: str) -> None:

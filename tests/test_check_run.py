@@ -85,6 +85,11 @@ def test_wrong_usage_is_2(
     assert capsys.readouterr().err.startswith("captioner: ")
 
 
+def test_an_unknown_trainer_is_told_by_the_flag_that_gave_it(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(good, "--trainer", "musuby") == 2
+    assert capsys.readouterr().err.startswith("captioner: --trainer musuby: unknown trainer; there are ai-toolkit")
+
+
 def test_many_findings_of_one_rule_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(20):
         clip(tmp_path, f"{number}.mp4", None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from captioner.checks.configs import Block, TrainerConfig
+from captioner.checks.view import READS_LISTINGS
 from captioner.errors import UsageError
 
 ABOVE = 2
@@ -87,6 +88,9 @@ def _nothing(config: TrainerConfig, gone: list[str]) -> str:
     again = f"give the clips and it: captioner check FOLDER --config {config.file}"
     if gone:
         return f"the clips that it names are not here: {', '.join(gone)}; {again}"
-    if config.trainer in ("ltx", "id-lora"):
+    if config.trainer == "simpletuner" and not config.blocks:
+        where = config.value("--data_backend_config", "multidatabackend.json")
+        return f"its list of datasets, {where}, is not here or lists none; {again}"
+    if config.trainer in READS_LISTINGS:
         return f"it names latents and no clips; {again} (FOLDER: the dataset.json or .csv, or its folder)"
     return f"it names no folder of clips; {again}"

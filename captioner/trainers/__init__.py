@@ -56,9 +56,9 @@ def trainers() -> list[str]:
     return sorted(name.replace("_", "-") for name in names)
 
 
-def trainer(name: str) -> Trainer:
-    """The trainer of that name. Raises SettingsError for an unknown one."""
-    return cast("Trainer", import_module(f"captioner.trainers.{_known(name, '--to').replace('-', '_')}"))
+def trainer(name: str, flag: str = "--to") -> Trainer:
+    """The trainer of that name. Raises SettingsError for an unknown one, which was given by a flag."""
+    return cast("Trainer", import_module(f"captioner.trainers.{_known(name, flag).replace('-', '_')}"))
 
 
 def preset(name: str) -> Mapping[str, Any]:
