@@ -86,6 +86,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
     def _stands(self) -> None:
         self.paint()
         self.app.open_keys()
+        self.sound.begin()
         self.settling.begin()
 
     # -- where things stand ------------------------------------------------------------------------------------------

@@ -62,6 +62,9 @@ class Sounding:
         self._loop = asyncio.get_running_loop()
         self._context = copy_context()
         self.hearing.changed = self.changed_elsewhere
+
+    def begin(self) -> None:
+        """Called once when keys are answered, so that nobody waits for what only sound and pictures need."""
         Thread(target=self._warm_up, name="warm", daemon=True).start()
 
     def _warm_up(self) -> None:
