@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.errors import BadFormat, UsageError
+from captioner.trainers import trainers
 
 CODES = """exit codes:
   0  nothing wrong (warnings do not count)
@@ -55,8 +56,8 @@ def _check_command(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--trainer", metavar="NAME", help="ai-toolkit, ltx, musubi, simpletuner, id-lora, wan, plain")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the trainer's YAML, TOML, JSON or script")
+    parser.add_argument("--trainer", metavar="NAME", help=", ".join(trainers()))
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the trainer's YAML, TOML, JSON, .env or script")
     parser.add_argument("--trigger", metavar="WORD[,WORD]", help="what must be in every caption: one of them")
     parser.add_argument("--caches", type=Path, action="append", default=[], metavar="DIR", help="the trainer's caches")
     parser.add_argument("--decoded", type=Path, action="append", default=[], metavar="DIR", help="decoded latents")

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.checks.findings import Finding, Severity
+from captioner.trainers import trainers
 
 if TYPE_CHECKING:
     from captioner.checks.view import View
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-TRAINERS = ("ai-toolkit", "id-lora", "ltx", "musubi", "simpletuner", "wan")
+TRAINERS = tuple(name for name in trainers() if name != "plain")
 """Names that `trainers` of a rule may hold."""
 
 

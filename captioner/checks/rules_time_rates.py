@@ -48,6 +48,7 @@ def squeezed(view: View) -> Iterator[Finding]:
 
 @rule(
     "T05", ERROR, "one transcript is trained with several pieces of a clip", trainers=("musubi",), needs="config",
+    hears=True,
     cost="every piece is trained with all of the words, of which it holds a part",
     advice='one target_frames for a block, and frame_extraction = "full"',
 )  # fmt: skip
