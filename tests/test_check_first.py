@@ -15,6 +15,7 @@ from captioner import cli
 from captioner.checks import running
 from captioner.trainers._buckets import MOST_CROP, Bucket, chosen, common_buckets, cropped
 from captioner.trainers._window import ClipFacts
+from tests.cachefiles import conditions, latents, sound, write_pt, write_safetensors
 from tests.check_sets import clip
 
 GOOD = 'ema_voice, a woman speaks. Speech: "I think we should go." Sounds: quiet room tone.'
@@ -166,9 +167,31 @@ def test_sound_alone_and_film_of_one_config_are_no_strangers(
         "model: {model_path: m}\ntraining_strategy: {name: flexible, audio: {is_generated: true}}\n"
         f"optimization: {{batch_size: 1}}\ndata: {{preprocessed_data_root: {tmp_path}/.precomputed}}\n"
     )
+    for folder in ("latents", "conditions", "audio_latents"):
+        values = {"latents": latents(2), "conditions": conditions(), "audio_latents": sound(0.36)}[folder]
+        write_pt(tmp_path / ".precomputed" / folder / "a.pt", values)
     both = report(capsys, tmp_path / "train.yaml")["datasets"]
     assert [one["clips"] for one in both] == [1, 1]
-    assert [found for one in both for found in one["findings"] if found["rule"] == "P07"] == []
+    assert [found for one in both for found in one["findings"] if found["rule"][0] in "PK"] == []
+    assert "K02" in both[0]["ran"]
+    assert "K02" not in both[1]["ran"]  # the latents of the film are none of its own
+
+
+@pytest.mark.parametrize("config", [True, False])
+def test_a_cache_without_sound_is_made_again_and_the_switch_named_where_it_may_be_off(
+    tmp_path: Path, config: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = clip(tmp_path / "set", "a.mp4", GOOD)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    cache = write_safetensors(tmp_path / "set" / "_latent_cache" / "a_0123.safetensors", {"latent": ("BF16", (2, 2))})
+    os.utime(cache, (1, 1))
+    (tmp_path / "train.yaml").write_text(
+        f"datasets: [{{folder_path: '{tmp_path / 'set'}', auto_frame_count: true, fps: 25, do_audio: true}}]\n"
+    )
+    more = ["--config", tmp_path / "train.yaml"] if config else ["--trainer", "ai-toolkit"]
+    told = [one for one in report(capsys, tmp_path / "set", *more)["findings"] if one["rule"] == "K05"]
+    assert [one["fix"].startswith("set do_audio") for one in told if "no audio_latent" in one["found"]] == [not config]
+    assert "older than a.mp4 by 11,574 days" in {one["found"] for one in told}
 
 
 # -- buckets that an export writes -----------------------------------------------------------------------------------

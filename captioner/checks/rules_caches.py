@@ -82,7 +82,8 @@ def older(source: str, mtime_ns: int, entry: Entry) -> str:
     seconds = (mtime_ns - entry.mtime_ns) / 1e9
     sizes = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
     size, unit = next((one for one in sizes if seconds >= 2 * one[0]), (1, "s"))
-    return f"older than {source} by {seconds / size:.3g} {unit}"
+    long = seconds / size
+    return f"older than {source} by {f'{long:,.0f}' if long >= 100 else f'{long:.3g}'} {unit}"
 
 
 @rule(

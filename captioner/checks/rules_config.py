@@ -178,11 +178,7 @@ def _latents(view: View) -> Iterator[Finding]:
     config = view.config
     assert config is not None
     root = config.fields.get("data.preprocessed_data_root")
-    written = [
-        PurePath(str(block.value("output_dir") or PurePath(block.listings[0]).parent / ".precomputed"))
-        for block in (*config.blocks, *config.others)
-        if block.listings
-    ]
+    written = [place for block in (*config.blocks, *config.others) if (place := block.latents) is not None]
     if root is None or not config.commands or not written:
         return
     if not any(_same_place(PurePath(str(root.value)), one) for one in written):

@@ -58,7 +58,8 @@ def ai_toolkit(view: View) -> Iterator[Finding]:
             yield ai_toolkit.finding(
                 entry.name, f"no audio_latent, and {clip.name} has sound",
                 cost="the clip trains its picture only: no sound of it is ever learnt",
-                fix="set do_audio: true in the dataset's block, delete this file and run again",
+                fix=("" if view.config is not None else "set do_audio: true in the dataset's block, ")
+                + "delete this file and run again",
             )  # fmt: skip
 
 

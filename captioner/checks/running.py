@@ -152,14 +152,25 @@ def _view(request: Request, place: Place, files: Sequence[File], memory: Memory)
     view = View(
         root=place.root, clips=clips, strays=found.strays, listings=found.listings, trainer=request.trainer,
         config=request.config, trigger=request.trigger or None,
-        caches=request.caches or tuple(caches_of(place, request.trainer)), decoded=request.decoded,
-        loras=request.lora, python=request.python, tokens=_counter(request.tokenizer),
+        caches=request.caches or _own(tuple(caches_of(place, request.trainer)), request.config),
+        decoded=request.decoded, loras=request.lora, python=request.python, tokens=_counter(request.tokenizer),
     )  # fmt: skip
     if request.listen:
         from captioner.checks.listening import listened
 
         view = listened(view, memory)
     return view, notes
+
+
+def _own(caches: tuple[Path, ...], config: TrainerConfig | None) -> tuple[Path, ...]:
+    """Without those that are prepared of other clips of the same config."""
+    if config is None:
+        return caches
+    own, others = (
+        {place.name for block in blocks if (place := block.latents) is not None}
+        for blocks in (config.blocks, config.others)
+    )
+    return tuple(folder for folder in caches if folder.name not in others - own)
 
 
 def _named(request: Request) -> frozenset[str]:

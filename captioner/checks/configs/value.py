@@ -69,6 +69,13 @@ class Block:
         given = self.fields.get(name)
         return default if given is None else given.value
 
+    @property
+    def latents(self) -> PurePath | None:
+        """Where LTX's command puts what it prepares of a listing; None where it names none."""
+        if not self.listings:
+            return None
+        return PurePath(str(self.value("output_dir") or PurePath(self.listings[0]).parent / ".precomputed"))
+
     def line_of(self, name: str) -> int | None:
         """The line of a field; the block's own where it is not given."""
         given = self.fields.get(name)
