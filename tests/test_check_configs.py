@@ -397,7 +397,8 @@ def test_fields_of_any_kind_become_faults_and_never_crash(data: st.DataObject) -
     from captioner.trainers._window import ClipFacts
 
     name, table = data.draw(st.sampled_from([
-        ("ai-toolkit", ait.DATASET), ("musubi", mu.BLOCK), ("simpletuner", tuner.BACKEND),
+        ("ai-toolkit", ait.DATASET), ("musubi", mu.BLOCK), ("simpletuner", tuner.BACKEND), ("wan", mu.BLOCK),
+        ("wan", ait.DATASET),
     ]))  # fmt: skip
     block = data.draw(st.dictionaries(st.sampled_from(sorted(table.kinds)), values, max_size=6))
     value = [block] if name == "simpletuner" else {"datasets": [block]}

@@ -36,12 +36,14 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _config(name: str, trainer: str | None = None) -> Reader:
+def _config(name: str, trainer: str | None = None, *, beside: bool = True) -> Reader:
+    """`beside`: the same text stands in every file that it names."""
+
     def read(data: bytes) -> object:
         from captioner.checks.configs import parse_config
 
         text = _text(data)
-        return parse_config(text, name, trainer, {"run.sh": text}, lambda _: text)
+        return parse_config(text, name, trainer, {"run.sh": text}, lambda _: text if beside else None)
 
     return read
 
@@ -95,6 +97,7 @@ _TOML = b'[general]\ncaption_extension = ".txt"\n[[datasets]]\nvideo_directory =
 _BACKENDS = b'[{"id": "a", "dataset_type": "video", "instance_data_dir": "/d", "video": {"num_frames": 121}}]'
 _SCRIPT = b'python process_dataset.py d.json --resolution-buckets "64x64x121" \\\n --lora-trigger ema\n'
 _TRAINING = b"model: {model_path: m}\ntraining_strategy: {name: flexible}\noptimization: {batch_size: 1}\n"
+_ENV = b"""export TRAIN_BATCH_SIZE='1' # why\nTRAINER_EXTRA_ARGS="--framerate=24"\nTRAINER_EXTRA_ARGS+=" --seed 1"\n"""
 _GRID = b"\n".join([
     b'File type = "ooTextFile"', b'Object class = "TextGrid"', b"", b"0", b"1", b"<exists>", b"1", b'"IntervalTier"',
     b'"w"', b"0", b"1", b"1", b"0", b"1", b'"a"', b"",
@@ -105,6 +108,9 @@ TARGETS: dict[str, Target] = {
     "toml": Target(_config("x.toml", "musubi"), (_TOML,)),
     "json": Target(_config("x.json"), (_BACKENDS, b'{"data_backend_config": "b.json", "framerate": 24}')),
     "script": Target(_config("x.sh", "ltx"), (_SCRIPT,)),
+    "env": Target(_config("x.env", "simpletuner", beside=False), (_ENV,)),
+    "wan-toml": Target(_config("x.toml", "wan"), (_TOML, _TOML.replace(b"target_frames", b"source_fps = 24.0\nx"))),
+    "wan-yaml": Target(_config("x.yaml", "wan"), (_AIT, _AIT + b"model: {arch: wan22_14b}\n")),
     "manifest-json": Target(_listing("x.json"), (b'[{"caption": "a", "media_path": "a.mp4"}]',)),
     "manifest-jsonl": Target(_listing("x.jsonl"), (b'{"caption": "a", "video_path": "a.mp4"}\n',)),
     "manifest-csv": Target(_listing("x.csv"), (b"caption,media_path\na,a.mp4\n",)),
