@@ -88,10 +88,7 @@ def _check_dataset(given: argparse.Namespace) -> int:
     for request, notes in requests:
         report = check(request)
         if not report.clips and not failing(report.findings) and not (given.caches or given.decoded or given.lora):
-            raise UsageError(
-                f"{printable(report.root)}: no clip is in it (files are told by their endings: .mp4, .mov, .wav ...); "
-                "give the folder that holds them"
-            )
+            raise UsageError(_no_clip(request.dataset, report.root))
         report, done, kept = fix(request, report) if given.fix else (report, (), None)
         # What is wrong with the config itself is said once, however many folders it names.
         fresh = tuple(one for one in report.findings if one not in findings or one.file not in _files(request))
@@ -111,6 +108,17 @@ def _check_dataset(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(told[0] if len(told) == 1 else {"datasets": told}, ensure_ascii=False, indent=1))
     return 1 if failing(findings) or (given.strict and _warned(list(findings))) else 0
+
+
+def _no_clip(dataset: Path, root: str) -> str:
+    from captioner.checks.findings import printable
+
+    if dataset.is_file():
+        return f"{dataset}: not one clip that it lists is here; paths in it start at {printable(root)}, or are whole"
+    return (
+        f"{printable(root)}: no clip is in it (files are told by their endings: .mp4, .mov, .wav ...); give the folder "
+        "that holds them"
+    )
 
 
 def _files(request: Any) -> tuple[str, ...]:

@@ -47,6 +47,12 @@ def test_a_folder_without_clips_is_no_clean_dataset(tmp_path: Path, capsys: pyte
     assert run(tmp_path) == 0
 
 
+def test_a_list_of_clips_that_are_gone_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d.jsonl").write_text('{"video_path": "/gone/a.mp4", "caption": "ema, hi."}\n')
+    assert run(tmp_path / "d.jsonl") == 2
+    assert "not one clip that it lists is here" in capsys.readouterr().err
+
+
 def test_a_python_that_is_not_there_is_told_before_anything_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +135,25 @@ def test_captions_in_a_listing_are_read(
     told = report(capsys, exported, *(["--trainer", trainer] if trainer else []))
     assert {one["rule"] for one in told["findings"]} & {"F01", "F02"} == set()
     assert told["clips"] == 2
+
+
+@pytest.mark.parametrize(
+    ("trainer", "severity"), [("ltx", "error"), ("musubi", "error"), (None, "warning"), ("ai-toolkit", None)]
+)
+def test_a_clip_that_is_listed_and_gone_is_told(
+    exported: Path, trainer: str | None, severity: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (exported / "clips" / "b.mp4").unlink()
+    if trainer == "musubi":  # its own column alone, with whole paths
+        rows = [json.loads(line) for line in (exported / "video.jsonl").read_text().splitlines()]
+        own = [{"video_path": row["video_path"], "caption": row["caption"]} for row in rows]
+        (exported / "video.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
+    told = report(capsys, exported, *(["--trainer", trainer] if trainer else []))
+    gone = [one for one in told["findings"] if one["rule"] == "F03"]
+    assert [(one["file"], one["line"], one["severity"]) for one in gone] == (
+        [("video.jsonl", 2, severity)] if severity else []
+    )
+    assert all("listed and not there" in one["found"] for one in gone)
 
 
 def test_a_trainer_that_reads_none_misses_them(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:

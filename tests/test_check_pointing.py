@@ -191,6 +191,23 @@ def test_simpletuners_backends_are_checked_where_they_point(sets: Path, capsys: 
         assert [one["clips"] for one in told(capsys)["datasets"]] == [1, 1]
 
 
+def test_an_export_that_was_moved_is_not_said_to_prepare_other_latents(
+    sets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sets / "dataset.json").write_text('[{"caption": "ema_voice, a woman speaks.", "media_path": "one/a.mp4"}]')
+    (sets / "commands.sh").write_text(
+        'python process_dataset.py /old/out/dataset.json --resolution-buckets "64x64x9"\n'
+    )
+    (sets / "train.yaml").write_text(
+        "model: {model_path: m}\ntraining_strategy: {name: flexible, audio: {is_generated: true}}\n"
+        "optimization: {batch_size: 1}\ndata: {preprocessed_data_root: /old/out/.precomputed}\n"
+    )
+    assert run(sets / "train.yaml", "--json") == 0
+    report = told(capsys)
+    assert [one for one in report["findings"] if one["rule"] == "P07"] == []
+    assert f"{sets / 'dataset.json'}, of the same name, was checked" in report["notes"][0]
+
+
 def test_a_listing_that_a_command_names_is_checked(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (sets / "dataset.json").write_text('[{"caption": "ema_voice, a woman speaks.", "media_path": "one/a.mp4"}]')
     (sets / "prepare.sh").write_text('python process_dataset.py dataset.json --resolution-buckets "64x64x9"\n')

@@ -22,7 +22,7 @@ class Pointed:
     place: Path
     """Absolute."""
     config: TrainerConfig
-    """With the blocks alone that train what is there, their paths as they are here."""
+    """With the blocks alone that train what is there, their folders as they are here."""
     notes: tuple[str, ...] = ()
 
 
@@ -43,8 +43,7 @@ def pointed(config: TrainerConfig) -> list[Pointed]:
             if place is None:
                 gone.append(f"{block.name} ({spelled})")
                 continue
-            own = (str(place),)
-            here = replace(block, listings=own) if listing else replace(block, folders=own)
+            here = block if listing else replace(block, folders=(str(place),))
             groups.setdefault(place, []).append(here)
             if guessed:
                 notes.setdefault(place, []).append(f"{spelled} is not here; {place}, of the same name, was checked")

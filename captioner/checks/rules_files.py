@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from captioner.checks.findings import Finding
 from captioner.checks.rules import ERROR, WARNING, Change, rule, rules_in
@@ -130,6 +130,7 @@ def stray_caption(view: View) -> Iterator[Finding]:
                                             fix=f"rename it to {name}")  # fmt: skip
             elif PurePosixPath(stray.name).name.lower() not in ("readme.txt", "license.txt", "licence.txt"):
                 yield stray_caption.finding(stray.name, "there is no clip of its name")
+    yield from _listed_and_gone(view)
     for clip in view.clips:
         spelled = clip.extension
         if view.is_for("musubi", "wan") and spelled not in (spelled.lower(), spelled.upper()):
@@ -138,6 +139,22 @@ def stray_caption(view: View) -> Iterator[Finding]:
                 f".{spelled.upper()} alone", cost="it is never heard or seen, and nothing says so",
                 fix=f"rename it to .{spelled.lower()}",
             )  # fmt: skip
+
+
+def _listed_and_gone(view: View) -> Iterator[Finding]:
+    """Rows of a listing whose clip is not there; musubi's relative paths start where it runs, which nobody knows."""
+    if view.trainer is not None and not view.is_for(*READS_LISTINGS, "musubi", "wan"):
+        return
+    for listing in view.listings:
+        for record in listing.records if listing.form != "map" else ():
+            path = Path((record.media or "").strip())
+            known = path.is_absolute() or not view.is_for("musubi", "wan")
+            if record.media and record.name is None and known and not (listing.path.parent / path).is_file():
+                yield stray_caption.finding(
+                    listing.name, f"{record.media} is listed and not there", line=record.line,
+                    cost="preparing the dataset stops at it" if view.trainer else "trainers that read it stop there",
+                    fix="mend its path, or take the record out", severity=ERROR if view.trainer else None,
+                )  # fmt: skip
 
 
 @rule(
