@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any, TypeVar
 
 import msgspec
@@ -88,6 +88,7 @@ class Store(ClipTables):
     _tidying: Thread | None = None
 
     def __init__(self, folder: Path) -> None:
+        self._turn = RLock()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         lease = self._take_lease(folder / "lease.sqlite")
@@ -117,6 +118,7 @@ class Store(ClipTables):
         """A store that somebody else may be writing: nothing can be put into it. Raises StoreError."""
         store = cls.__new__(cls)
         store.folder = folder
+        store._turn = RLock()
         store._lock = None
         path = (folder / "store.sqlite").absolute().as_uri()
         for mode in ("?mode=ro", "?mode=ro&immutable=1"):  # the second: a read-only folder without the log's files
@@ -185,27 +187,30 @@ class Store(ClipTables):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Nested calls join the outer one."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk ends it by itself
-                self._db.execute("ROLLBACK")
-            raise
+        """All or nothing. Nested calls join the outer one; other threads wait until it is over."""
+        with self._turn:
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
+                raise
 
     # -- facts about the dataset -------------------------------------------------------------------------------------
 
     def meta(self, name: str) -> str | None:
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        with self._turn:
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, name: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        with self._turn:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     # -- content hashes, remembered by path, size and time -----------------------------------------------------------
 
@@ -225,12 +230,14 @@ class Store(ClipTables):
         return {key for (key,) in self._db.execute("SELECT key FROM results")}
 
     def get(self, key: str, kind: type[T]) -> T | None:
-        row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        with self._turn:
+            row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
         return None if row is None else unpack(row[0], kind)
 
     def put(self, key: str, stage: str, value: object) -> None:
+        data = pack(value)
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, stage, pack(value)))
+            self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, stage, data))
 
     # -- clips -------------------------------------------------------------------------------------------------------
 

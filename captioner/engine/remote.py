@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -31,11 +31,16 @@ _STOPPING = 5.0
 
 
 class House:
-    """A child process that holds models. Not for several threads at once."""
+    """A child process that holds models. Several threads may ask it; it answers one after the other."""
 
-    def __init__(self, name: str, patience: float = PATIENCE) -> None:
+    def __init__(self, name: str, patience: float = PATIENCE, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.patience = patience
+        self.turn = threading.RLock()
+        """Held from asking until the answer: who asks several things that belong together holds it for all."""
+        self._environment = dict(environment or {})
+        """What is set in the process's environment beside the parent's."""
+        self._ended = False
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._errors: Any = None
@@ -47,9 +52,13 @@ class House:
         progress: Callable[[float], None] | None = None,
     ) -> Any:  # fmt: skip
         """The child's answer. Raises what the model raised, ModelDied where the process died or hung."""
+        with self.turn:
+            return self._ask((verb, key, what, arguments), patience, progress)
+
+    def _ask(self, question: tuple[Any, ...], patience: float, progress: Callable[[float], None] | None) -> Any:
         process = self._running()
         try:
-            send(cast("BinaryIO", process.stdin), (verb, key, what, arguments))
+            send(cast("BinaryIO", process.stdin), question)
         except OSError:
             raise self._died() from None
         while True:
@@ -72,6 +81,8 @@ class House:
         return self._process is not None and self._process.poll() is None
 
     def _running(self) -> subprocess.Popen[bytes]:
+        if self._ended:
+            raise ModelDied(f"{self.name}: ended")
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.close()
@@ -79,7 +90,8 @@ class House:
         self._answers = queue.SimpleQueue()
         self.starts += 1
         # The same interpreter and the same modules, also where they were found by a changed path.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
+        path = {"PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
+        environment = os.environ | self._environment | path
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "captioner.engine.child"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment,
@@ -110,8 +122,15 @@ class House:
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1].strip()}" if lines else ""
 
+    def end(self) -> None:
+        """Ends the process now, whatever it does and whoever waits for it, for good."""
+        self._ended = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
-        """Ends the process, if there is one."""
+        """Ends the process, if there is one; the next question starts another."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -199,7 +218,10 @@ class Remote(StandIn):
         while True:
             way = self._ways[0]
             try:
-                self._house.ask("load", self._what, way.module, (way.options,), LOADING)
+                with self._house.turn:
+                    self._house.ask("load", self._what, way.module, (way.options,), LOADING)
+                    self._started = self._house.starts
+                return
             except (BackendMissing, WeightsMissing):
                 raise
             except ModelError as error:
@@ -207,9 +229,6 @@ class Remote(StandIn):
                     raise
                 del self._ways[0]
                 self._say(f"{self._what}: not on {way.device} ({error}); goes on on {self._ways[0].device}")
-            else:
-                self._started = self._house.starts
-                return
 
     def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
         done: list[Any] = []
@@ -224,17 +243,18 @@ class Remote(StandIn):
         return done
 
     def _once(self, method: str, items: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
-        if not self._house.alive or self._started != self._house.starts:
-            self._load()
-        try:
-            answer: list[Any] = self._house.ask(
-                "call", self._what, method, (items, *rest), self._house.patience, progress
-            )
-        except ModelDied as error:
-            if error.killed:
-                raise OutOfMemory(str(error)) from error
-            raise
-        return answer
+        with self._house.turn:  # else another thread's model might start the process anew between the two
+            if not self._house.alive or self._started != self._house.starts:
+                self._load()
+            try:
+                answer: list[Any] = self._house.ask(
+                    "call", self._what, method, (items, *rest), self._house.patience, progress
+                )
+            except ModelDied as error:
+                if error.killed:
+                    raise OutOfMemory(str(error)) from error
+                raise
+            return answer
 
     def _remember(self, tried: int) -> None:
         """The next batches have half as many items; as many as ever once a single item alone was to blame."""
