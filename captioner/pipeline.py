@@ -17,6 +17,7 @@ from captioner.decisions import Decisions, place_of
 from captioner.describing import check_ahead, describe_all
 from captioner.drafting import Drafter
 from captioner.errors import SettingsError
+from captioner.flow import hear_all
 from captioner.identify import Identified, identify
 from captioner.identities import chosen, label_all, people_of
 from captioner.judging import gates_summary, judge_all
@@ -89,7 +90,8 @@ class Build:
             Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings
         ]
         check_ahead(stages, found.recordings)
-        stages.run(jobs)
+        hear_all(jobs, stages, self.settings, rate)
+        stages.run([job for job in jobs if job.failure is None])
         usable = [job for job in jobs if job.failure is None]
         self.decided = read_decisions(self.out)
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))

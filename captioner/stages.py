@@ -38,6 +38,13 @@ class Engine(Protocol):
     def batch_seconds(self) -> float:
         """Sound that one call gets."""
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether several stages at once are quicker than one after the other."""
+
+    def stop(self) -> None:
+        """Ends whatever runs, from any thread and for good."""
+
     def load(self, backend: Backend, say: Callable[[str], None]) -> Any:
         """A backend's model, wherever it runs; what is tried in vain is told to `say`."""
 
@@ -93,6 +100,8 @@ class Stages:
     seconds: Mapping[str, float]
     """Wall seconds of each stage so far, as `time` adds them up."""
     have: set[str] = field(default_factory=set)
+    models: dict[str, Any] | None = None
+    """Models that stay loaded from call to call; None where each is loaded for its stage and let go."""
 
     def __post_init__(self) -> None:
         self.have = self.store.keys()
@@ -212,7 +221,21 @@ class Stages:
 
     def load(self, role: str) -> Any:
         """The role's model, wherever the engine keeps it."""
-        return self.time(f"{role} load", lambda: self.engine.load(self.backends[role], self.reporter.say))
+        if self.models is not None and role in self.models:
+            return self.models[role]
+        model = self.time(f"{role} load", lambda: self.engine.load(self.backends[role], self.reporter.say))
+        if self.models is not None:
+            self.models[role] = model
+        return model
+
+    def stale(self, job: Job) -> bool:
+        """Whether a stage has something to do for it."""
+        return not self.have.issuperset(job.keys.values()) or not self.sound_file(job).exists()
+
+    def wanted(self, role: str, jobs: Sequence[Job]) -> bool:
+        """Whether a role's model has something to do for one of them. What cuts measure as is known once they are
+        planned, so it is taken to be stale wherever anything is."""
+        return any(job.keys[role] not in self.have if role in job.keys else self.stale(job) for job in jobs)
 
     def _waves(self, jobs: Sequence[Job]) -> list[Any]:
         return [self.waveform(job) for job in jobs]

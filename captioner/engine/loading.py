@@ -1,7 +1,7 @@
 """Where models live: in this process or in child processes, on which device, and what is tried when one fails.
 
-A GPU has a process of its own, which holds every model that runs there; so has the CPU, or several of them for models
-that use one core each. A model that does not load on a GPU goes on on the CPU, and the reason is told.
+Every role has a process of its own on each GPU; the CPU has one for all, or several of them for models that use one
+core each. A model that does not load on a GPU goes on on the CPU, and the reason is told.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 from captioner.backends import Backend
@@ -23,6 +25,8 @@ REPLAYED = frozenset({"rttm", "ctm"})
 """Backends that read a user's files: nothing native runs in them."""
 CORES_A_HOUSE = 2
 """What a model that knows the CPU alone uses well: more cores are shared by several of it."""
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Where libraries of linear algebra read how many threads they may start: else each takes every core there is."""
 MOST_HOUSES = 12
 """Processes for the models of one core: each takes 150 to 300 MB."""
 
@@ -58,6 +62,7 @@ class Models:
         self._threads = threads or os.cpu_count() or 1
         self._patience = patience
         self._houses: dict[str, House] = {}
+        self._turn = Lock()
 
     def load(self, backend: Backend, say: Say) -> Any:
         """The model, or what stands in for it. Raises WeightsMissing, BackendMissing, ModelError, SettingsError."""
@@ -71,10 +76,21 @@ class Models:
         return self._fleet(backend, devices, say)
 
     @property
+    def contained(self) -> bool:
+        """Whether models run in child processes."""
+        return self._contain
+
+    @property
     def gpus(self) -> int:
         """How many GPUs models run on."""
         machine = self._machine()
         return 0 if machine == [CPU] else len(machine)
+
+    def stop(self) -> None:
+        """Ends every child process at once, whoever waits for it: from any thread."""
+        with self._turn:
+            for house in self._houses.values():
+                house.end()
 
     def close(self) -> None:
         """Ends every child process."""
@@ -116,7 +132,7 @@ class Models:
 
     def _remote(self, backend: Backend, device: str, say: Say) -> Remote:
         ways = self._ways(backend, device)
-        return Remote(self._house(device), f"{backend.role} {backend.name}", ways, say)
+        return Remote(self._house(device, backend), f"{backend.role} {backend.name}", ways, say)
 
     def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """One model on several GPUs; one that does not take it is left out: a CPU would keep the others waiting."""
@@ -124,7 +140,7 @@ class Models:
         for device in devices:
             way = self._ways(backend, device)[0]
             try:
-                remotes.append(Remote(self._house(device), f"{backend.role} {backend.name}", [way], say))
+                remotes.append(Remote(self._house(device, backend), f"{backend.role} {backend.name}", [way], say))
             except (BackendMissing, WeightsMissing):
                 raise
             except ModelError as error:
@@ -143,21 +159,25 @@ class Models:
         changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
         what = f"{backend.role} {backend.name}"
         told = _once(say)
-        return Fleet(
-            [
-                Remote(
-                    self._house(f"{CPU} {index}"), what,
-                    self._ways(backend, devices[index % len(devices)], **changes), told,
-                )
-                for index in range(count)
-            ],
-            say,
-        )  # fmt: skip
 
-    def _house(self, device: str) -> House:
-        if device not in self._houses:
-            self._houses[device] = House(f"models on {device}", self._patience)
-        return self._houses[device]
+        def one(index: int) -> Remote:
+            ways = self._ways(backend, devices[index % len(devices)], **changes)
+            return Remote(self._house(f"{CPU} {index}", backend), what, ways, told)
+
+        with ThreadPoolExecutor(count, thread_name_prefix="captioner-load") as pool:
+            return Fleet(list(pool.map(one, range(count))), say)
+
+    def _house(self, device: str, backend: Backend) -> House:
+        """On a GPU each role has a process of its own, so that one loads and computes while another does. A share of
+        the CPU is `CORES_A_HOUSE` cores, whatever library asks how many there are."""
+        gpu = device.startswith("cuda")
+        name = f"{backend.role} on {device}" if gpu else f"models on {device}"
+        with self._turn:
+            if name not in self._houses:
+                share = device != CPU and not gpu
+                threads = dict.fromkeys(POOLS, str(CORES_A_HOUSE)) if share else {}
+                self._houses[name] = House(name, self._patience, threads)
+            return self._houses[name]
 
     def _here(self, backend: Backend, device: str, say: Say) -> Any:
         ways = self._ways(backend, device)

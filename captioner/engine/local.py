@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any, TypeVar
 
 from captioner.backends import Backend
@@ -25,14 +26,27 @@ TICK = 0.25
 class Local:
     """Batches one after the other, single items on `threads` threads."""
 
-    def __init__(self, threads: int, models: Models | None = None) -> None:
+    def __init__(self, threads: int, models: Models | None = None, overlaps: bool | None = None) -> None:
         self.threads = threads
         self._models = models or Models(threads=threads)
+        self._overlaps = overlaps
+        self._stopped = Event()
 
     @property
     def batch_seconds(self) -> float:
         """Sound that one call gets: a GPU takes far more at a time, and several share a call."""
         return BATCH_SECONDS + GPU_SECONDS * self._models.gpus
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether several stages at once are quicker: where a GPU computes while the cores do something else. On a CPU
+        alone they would fight for its cores and its memory."""
+        return bool(self._models.contained and self._models.gpus) if self._overlaps is None else self._overlaps
+
+    def stop(self) -> None:
+        """Ends whatever runs, from any thread and for good."""
+        self._stopped.set()
+        self._models.stop()
 
     def load(self, backend: Backend, say: Callable[[str], None]) -> Any:
         """The backend's model, or what stands in for it. What is tried in vain is told to `say`."""
@@ -73,6 +87,8 @@ class Local:
                         item = queue.pop()
                         waiting[pool.submit(call, item)] = item
                     finished = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
+                    if self._stopped.is_set():
+                        raise CancelledError
                     if tick is not None:
                         tick()
                     for future in finished:

@@ -1,0 +1,136 @@
+"""Stages at the same time: while one pack of recordings is heard, the next is decoded and the one before measured.
+
+Each stage has a thread of its own, which waits for the models' processes, and takes packs in order; a pack enters a
+stage when the stages that it needs are done with it. Models load while the first sound is decoded. Nothing is decided
+here: every result is stored under its key, as it would be by the stages one after the other, which find it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from threading import Lock
+
+from captioner.measuring import measure_all
+from captioner.planning import plan_all
+from captioner.settings import Settings
+from captioner.stages import Job, Reporter, Stages, batches
+
+PACKS = 4
+"""Packs at least, where there is enough sound: the first one's way through all stages is time in which others idle."""
+LEAST_PACK = 1800.0
+"""Seconds of sound in a pack: fewer do not fill a GPU's batches."""
+TICK = 0.5
+"""Seconds between two looks at whether somebody wants to stop: a wait without an end is deaf on some systems."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "sound": (),
+    "picture": (),
+    "vad": ("sound",),
+    "diarizer": ("sound",),
+    "tagger": ("sound",),
+    "asr": ("vad",),
+    "aligner": ("asr",),
+    "voice": ("picture", "diarizer", "tagger", "aligner"),
+}
+"""Stage -> what must be done with a pack before. `voice` plans the cuts and measures them."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """One stage's share of the one bar that is shown for all. `weight` 0: it does not count."""
+
+    shown: Reporter
+    lock: Lock
+    weight: float
+
+    def stage(self, name: str, total: float, unit: str) -> None:
+        pass
+
+    def advance(self, amount: float) -> None:
+        if self.weight:
+            with self.lock:
+                self.shown.advance(amount * self.weight)
+
+    def say(self, text: str) -> None:
+        with self.lock:
+            self.shown.say(text)
+
+
+def hear_all(jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> None:
+    """What is stale of all stages, of the plans and of the measures, where the engine gains by it. Raises what the
+    stages raise."""
+    able = [job for job in jobs if not any(stages.failed_before(job, name) for name in job.keys)]
+    todo = [job for job in able if stages.stale(job)]
+    if not todo or not stages.engine.overlaps:
+        return
+    lanes = _lanes(stages, todo)
+    stages.reporter.stage("listen", sum(job.seconds for job in todo), "seconds")
+    calls: dict[str, Callable[[Sequence[Job]], object]] = {
+        "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
+        **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
+    }
+    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=f"captioner-{name}") for name in NEEDS}
+    tasks: list[Future[object]] = [
+        pools[role].submit(lanes[role].load, role) for role in _roles(stages) if stages.wanted(role, todo)
+    ]
+    for pack in packs(todo, stages.engine.batch_seconds):
+        done: dict[str, Future[object]] = {}
+        for name, needs in NEEDS.items():
+            done[name] = pools[name].submit(_work, calls[name], pack, [done[need] for need in needs])
+        tasks += done.values()
+    try:
+        _await(tasks)
+    except BaseException:
+        stages.engine.stop()
+        raise
+    finally:
+        for pool in pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def packs(jobs: Sequence[Job], most: float) -> list[list[Job]]:
+    """In order of length, `most` seconds of sound a pack or less, so that there are `PACKS`."""
+    share = sum(job.seconds for job in jobs) / PACKS
+    return batches(jobs, min(most, max(share, LEAST_PACK)))
+
+
+def _lanes(stages: Stages, todo: Sequence[Job]) -> dict[str, Stages]:
+    """The stages as each thread sees them: what is known and loaded is shared."""
+    counted = [role for role in _roles(stages) if stages.wanted(role, todo)]
+    lock, models = Lock(), dict[str, object]()
+
+    def lane(name: str) -> Stages:
+        part = _Part(stages.reporter, lock, 1 / len(counted) if name in counted else 0.0)
+        made = replace(stages, reporter=part, models=models)
+        made.have = stages.have
+        return made
+
+    return {name: lane(name) for name in NEEDS}
+
+
+def _roles(stages: Stages) -> list[str]:
+    """Stages that have a model in this build."""
+    return [name for name in NEEDS if name in stages.backends]
+
+
+def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: Sequence[Future[object]]) -> None:
+    for need in before:
+        need.result()
+    call([job for job in pack if job.failure is None])
+
+
+def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> None:
+    planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, stages.reporter))
+    measure_all(planned, stages)
+
+
+def _await(tasks: Sequence[Future[object]]) -> None:
+    """Until all are done. Raises the first error that any meets."""
+    left = set(tasks)
+    while left:
+        done, left = wait(left, timeout=TICK, return_when=FIRST_EXCEPTION)
+        for task in done:
+            task.result()
