@@ -20,6 +20,7 @@
     |   |-- ModelDied            the process that a model ran in died or hung
     |   `-- DescriptionError    one clip's picture has no description; the others go on
     |       `-- DescriberDown   nobody's has: no other clip need be asked
+    |-- WorkerDied              the process that worked on one item died; the others go on
     |-- ClipMismatch            a written clip is not what its Cut says
     `-- StoreError              the dataset's own database is damaged or in use
 
@@ -113,6 +114,10 @@ class DescriptionError(ModelError):
 
 class DescriberDown(DescriptionError):
     pass
+
+
+class WorkerDied(CaptionerError):
+    """Not the file's fault for certain, so it is not kept: the next run tries again."""
 
 
 class ClipMismatch(CaptionerError):

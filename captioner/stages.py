@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -58,6 +59,17 @@ class Engine(Protocol):
         tick: Callable[[], None] | None = None,
     ) -> None: ...
 
+    def apart(
+        self,
+        work: Callable[[T, Callable[[Any], None]], R],
+        items: Sequence[T],
+        done: Callable[[T, R | CaptionerError], None],
+        told: Callable[[T, Any], None] | None = None,
+        tick: Callable[[], None] | None = None,
+        seconds: float = inf,
+    ) -> None:
+        """As `each`, in processes of their own where that is worth it; `work` stands at the top of a module."""
+
 
 class Reporter(Protocol):
     """Told what goes on; see `captioner.cli`."""
@@ -80,6 +92,34 @@ class Job:
     seconds: float = 0.0
     """Length of its sound, as far as known; for batches and progress."""
     failure: Failure | None = None
+
+
+_SPEED = {"sound": 1000.0, "picture": 20.0}
+"""Seconds of a recording that one core does in a second, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One recording to be decoded, maybe in another process."""
+
+    job: Job
+    sound: Path
+    """Where its waveform belongs."""
+
+
+def _decode(errand: _Errand, _tell: Callable[[Any], None]) -> Sound:
+    from captioner.media.sound import decode_speech
+
+    recording = errand.job.recording
+    return decode_speech(Path(recording.path), recording.audio, recording.video, errand.sound)
+
+
+def _look(errand: _Errand, _tell: Callable[[Any], None]) -> Picture:
+    from captioner.media.shots import watch
+
+    recording = errand.job.recording
+    assert recording.video is not None
+    return watch(Path(recording.path), recording.video)
 
 
 def words_stage(keys: Mapping[str, str]) -> str:
@@ -147,28 +187,16 @@ class Stages:
             stage([job for job in jobs if job.failure is None])
 
     def sound(self, jobs: Sequence[Job]) -> None:
-        from captioner.media.sound import decode_speech
-
         (self.store.folder / "sound").mkdir(exist_ok=True)
-
-        def decode(job: Job) -> Sound:
-            recording = job.recording
-            return decode_speech(Path(recording.path), recording.audio, recording.video, self.sound_file(job))
 
         def stale(job: Job) -> bool:
             return job.keys["sound"] not in self.have or not self.sound_file(job).exists()
 
-        self._each("sound", jobs, decode, stale)
+        self._each("sound", jobs, _decode, stale)
 
     def picture(self, jobs: Sequence[Job]) -> None:
-        from captioner.media.shots import watch
-
-        def look(job: Job) -> Picture:
-            assert job.recording.video is not None
-            return watch(Path(job.recording.path), job.recording.video)
-
         with_picture = [job for job in jobs if job.recording.video is not None]
-        self._each("picture", with_picture, look, lambda job: job.keys["picture"] not in self.have)
+        self._each("picture", with_picture, _look, lambda job: job.keys["picture"] not in self.have)
 
     def vad(self, jobs: Sequence[Job]) -> None:
         self._batches("vad", jobs, lambda model, batch, step: model.listen(self._waves(batch), step))
@@ -240,17 +268,25 @@ class Stages:
     def _waves(self, jobs: Sequence[Job]) -> list[Any]:
         return [self.waveform(job) for job in jobs]
 
-    def _each(self, name: str, jobs: Sequence[Job], call: Callable[[Job], Any], stale: Callable[[Job], bool]) -> None:
+    def _each(
+        self,
+        name: str,
+        jobs: Sequence[Job],
+        work: Callable[[_Errand, Callable[[Any], None]], Any],
+        stale: Callable[[Job], bool],
+    ) -> None:
         todo = [job for job in jobs if stale(job) and not self.failed_before(job, name)]
         if not todo:
             return
         self.reporter.stage(name, len(todo), "files")
 
-        def done(job: Job, answer: Any) -> None:
-            self._keep(job, name, answer)
+        def done(errand: _Errand, answer: Any) -> None:
+            self._keep(errand.job, name, answer)
             self.reporter.advance(1)
 
-        self.time(name, lambda: self.engine.each(call, todo, done))
+        errands = [_Errand(job, self.sound_file(job)) for job in todo]
+        takes = sum(job.seconds for job in todo) / _SPEED[name]
+        self.time(name, lambda: self.engine.apart(work, errands, done, seconds=takes))
         self._remember_speed(name, todo)
 
     def _call(self, call: Callable[..., list[Any]], model: Any, part: Sequence[Job]) -> list[Any]:

@@ -7,12 +7,12 @@ changed is theirs and stays.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner.captionfiles import edited, refresh_captions, write_text
-from captioner.errors import CaptionerError, ClipMismatch, MediaError
+from captioner.errors import CaptionerError, ClipMismatch, MediaError, OutOfMemory, WorkerDied
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
@@ -24,6 +24,9 @@ from captioner.types import Cut, Picture, Recording
 
 LEAST_SHARED = 8
 """Cuts below which one recording is not shared: every worker decodes from its beginning or seeks."""
+
+_SOUND_COST, _PICTURE_COST = 0.015, 0.3
+"""Seconds that a second of a clip takes one core, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,12 @@ def write_dataset(
     spec = clip_spec(settings, engine.threads, len(wanted))
     written = store.written()
     todo = [_stale(entry, written, spec, clips) for entry in wanted]
-    desk = _Desk(captions, clips, aside, spec, written)
-    fresh, failures = _encode([entry for entry in todo if entry.cuts], desk, store, engine, reporter)
+    parts = [
+        Part(entry, captions, written, clips, aside, spec).of(cuts)
+        for entry in todo
+        for cuts in _parts(entry, engine.threads)
+    ]
+    fresh, failures = _encode(parts, store, engine, reporter)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
     by_hand = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
@@ -107,90 +114,143 @@ def _stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, cl
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """Where the clips of one run are made, checked and put; shared by the workers."""
+class Part:
+    """Some clips of one recording to be made, checked and put in their place: all that a worker must know."""
 
+    entry: ToWrite
     captions: Mapping[str, str]
+    before: Mapping[str, WrittenRow]
+    """What stood of these clips."""
     clips: Path
     aside: Path
     spec: ClipSpec
-    before: Mapping[str, WrittenRow]
-    finished: deque[WrittenRow] = field(default_factory=deque)
-    """Rows for the store, which only the caller's thread writes."""
-    failures: deque[Failure] = field(default_factory=deque)
 
-    def make(self, entry: ToWrite) -> None:
-        """Write, check and publish; a cut that fails is found by halving and costs nobody else."""
-        done: set[str] = set()
-        by_id = {cut.id: cut for cut in entry.cuts}
-
-        def publish(clip: Written) -> None:
-            done.add(clip.id)
-            self._publish(clip, by_id[clip.id], entry.recording)
-
-        try:
-            write_clips(entry.recording, entry.picture, entry.cuts, self.spec, self.aside, on_clip=publish)
-        except MediaError as error:
-            left = tuple(cut for cut in entry.cuts if cut.id not in done)
-            if len(left) == 1:
-                self.failures.append(Failure(left[0].id, type(error).__name__, str(error)))
-                return
-            for part in (left[: len(left) // 2], left[len(left) // 2 :]):
-                self.make(replace(entry, cuts=part))
-
-    def _publish(self, clip: Written, cut: Cut, recording: Recording) -> None:
-        try:
-            check_clip(clip.path, cut, self.spec, has_picture=recording.has_picture, proof=clip.proof)
-        except ClipMismatch as error:
-            clip.path.unlink(missing_ok=True)
-            self.failures.append(Failure(clip.id, type(error).__name__, str(error)))
-            return
-        caption, media = self.captions[clip.id], self.clips / clip.path.name
-        text = self.clips / f"{clip.id}.txt"
-        known = self.before.get(clip.id)
-        if known is None or not edited(text, known.caption):
-            write_text(text, caption, self.aside)
-        else:
-            caption = known.caption  # so that the text on disk still counts as a person's
-        clip.path.replace(media)
-        stat = media.stat()
-        key = clip_key(cut, recording, self.spec)
-        self.finished.append(
-            WrittenRow(clip.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, clip.repeated)
+    def of(self, cuts: Sequence[Cut]) -> Part:
+        """The part with some of its cuts only."""
+        ids = {cut.id for cut in cuts}
+        return replace(
+            self,
+            entry=replace(self.entry, cuts=tuple(cuts)),
+            captions={id_: text for id_, text in self.captions.items() if id_ in ids},
+            before={id_: row for id_, row in self.before.items() if id_ in ids},
         )
 
+    def halves(self, done: Container[str]) -> list[Part]:
+        """The cuts that are not done, in two parts."""
+        left = [cut for cut in self.entry.cuts if cut.id not in done]
+        middle = len(left) // 2
+        return [self.of(half) for half in (left[:middle], left[middle:]) if half]
 
-def _encode(
-    todo: Sequence[ToWrite], desk: _Desk, store: Store, engine: Engine, reporter: Reporter
-) -> tuple[list[str], list[Failure]]:
-    fresh: list[str] = []
-    if todo:
-        reporter.stage("write", sum(len(entry.cuts) for entry in todo), "clips")
 
-    def collect() -> None:
-        with store.transaction():
-            while desk.finished:
-                row = desk.finished.popleft()
-                store.set_written(row)
-                fresh.append(row.id)
-                reporter.advance(1)
+Tell = Callable[[WrittenRow | Failure], None]
 
-    def done(entry: ToWrite, answer: CaptionerError | None) -> None:
-        if isinstance(answer, CaptionerError):
-            desk.failures.extend(Failure(cut.id, type(answer).__name__, str(answer)) for cut in entry.cuts)
 
-    parts = [part for entry in todo for part in _parts(entry, engine.threads)]
+def make(part: Part, tell: Tell) -> None:
+    """Write, check and publish; a cut that fails is found by halving and costs nobody else. Each clip's row, or why
+    there is none, is told as soon as it is known: only the caller's process writes the store."""
+    done: set[str] = set()
+    entry = part.entry
+    by_id = {cut.id: cut for cut in entry.cuts}
+
+    def publish(clip: Written) -> None:
+        done.add(clip.id)
+        tell(_publish(clip, by_id[clip.id], part))
+
     try:
-        engine.each(desk.make, parts, done, collect)
+        write_clips(entry.recording, entry.picture, entry.cuts, part.spec, part.aside, on_clip=publish)
+    except MediaError as error:
+        halves = part.halves(done)
+        if len(halves) == 1:
+            tell(_failure(halves[0].entry.cuts[0], error))
+            return
+        for half in halves:
+            make(half, tell)
+
+
+def _publish(clip: Written, cut: Cut, part: Part) -> WrittenRow | Failure:
+    recording = part.entry.recording
+    try:
+        check_clip(clip.path, cut, part.spec, has_picture=recording.has_picture, proof=clip.proof)
+    except ClipMismatch as error:
+        clip.path.unlink(missing_ok=True)
+        return _failure(cut, error)
+    caption, media = part.captions[clip.id], part.clips / clip.path.name
+    text = part.clips / f"{clip.id}.txt"
+    known = part.before.get(clip.id)
+    if known is None or not edited(text, known.caption):
+        write_text(text, caption, part.aside)
+    else:
+        caption = known.caption  # so that the text on disk still counts as a person's
+    clip.path.replace(media)
+    stat = media.stat()
+    key = clip_key(cut, recording, part.spec)
+    return WrittenRow(clip.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, clip.repeated)
+
+
+def _failure(cut: Cut, error: CaptionerError) -> Failure:
+    return Failure(cut.id, type(error).__name__, str(error))
+
+
+class _Ledger:
+    """What the workers told, kept in the store by the caller's thread."""
+
+    def __init__(self, store: Store, reporter: Reporter) -> None:
+        self._store, self._reporter = store, reporter
+        self._rows: deque[WrittenRow] = deque()
+        self.fresh: list[str] = []
+        self.failures: list[Failure] = []
+        self.known: set[str] = set()
+        """Clips of which something was told."""
+
+    def told(self, _part: Part, news: WrittenRow | Failure) -> None:
+        if isinstance(news, Failure):
+            self.failures.append(news)
+            self.known.add(news.name)
+        else:
+            self._rows.append(news)
+            self.known.add(news.id)
+
+    def collect(self) -> None:
+        with self._store.transaction():
+            while self._rows:
+                row = self._rows.popleft()
+                self._store.set_written(row)
+                self.fresh.append(row.id)
+                self._reporter.advance(1)
+
+
+def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Reporter) -> tuple[list[str], list[Failure]]:
+    ledger = _Ledger(store, reporter)
+    if parts:
+        reporter.stage("write", sum(len(part.entry.cuts) for part in parts), "clips")
+    again: list[Part] = []
+
+    def done(part: Part, answer: CaptionerError | None) -> None:
+        left = part.halves(ledger.known)
+        if isinstance(answer, WorkerDied | OutOfMemory) and sum(len(half.entry.cuts) for half in left) > 1:
+            again.extend(left)
+        elif isinstance(answer, CaptionerError):
+            ledger.failures.extend(_failure(cut, answer) for half in left for cut in half.entry.cuts)
+
+    try:
+        while parts:
+            engine.apart(make, parts, done, ledger.told, ledger.collect, sum(map(_seconds, parts)))
+            parts, again = again, []
     finally:
-        collect()
-    return fresh, list(desk.failures)
+        ledger.collect()
+    return ledger.fresh, ledger.failures
 
 
-def _parts(entry: ToWrite, workers: int) -> list[ToWrite]:
+def _seconds(part: Part) -> float:
+    """What a part takes one core, roughly."""
+    share = _PICTURE_COST if part.entry.recording.has_picture else _SOUND_COST
+    return share * float(sum(cut.frames / cut.rate for cut in part.entry.cuts))
+
+
+def _parts(entry: ToWrite, workers: int) -> list[tuple[Cut, ...]]:
     """A recording with many cuts is shared by all workers, each of which decodes its own stretch of it."""
     size = max(LEAST_SHARED, -(-len(entry.cuts) // workers))
-    return [replace(entry, cuts=entry.cuts[at : at + size]) for at in range(0, len(entry.cuts), size)]
+    return [entry.cuts[at : at + size] for at in range(0, len(entry.cuts), size)]
 
 
 def _remove(ids: Iterable[str], clips: Path, replaced: Path, store: Store) -> list[str]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from functools import partial
+from math import inf
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
 
 from captioner.backends import Backend
+from captioner.engine.hands import Hands, Tell, workers
 from captioner.engine.loading import Models
 from captioner.errors import CaptionerError, UsageError
 from captioner.stages import BATCH_SECONDS
@@ -24,10 +29,20 @@ TICK = 0.25
 
 
 class Local:
-    """Batches one after the other, single items on `threads` threads."""
+    """Batches one after the other, single items on `threads` threads, or in as many processes.
 
-    def __init__(self, threads: int, models: Models | None = None, overlaps: bool | None = None) -> None:
+    `processes`: whether what may run in processes does; None for where that is worth it.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        models: Models | None = None,
+        overlaps: bool | None = None,
+        processes: bool | None = None,
+    ) -> None:
         self.threads = threads
+        self._processes = processes
         self._models = models or Models(threads=threads)
         self._overlaps = overlaps
         self._stopped = Event()
@@ -78,12 +93,62 @@ class Local:
     ) -> None:
         """`call` on every item in any order; `done` is called here, in the caller's thread, as each is finished, and
         `tick` a few times a second while they run."""
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="captioner") as pool:
+        self._each(call, items, done, tick, self.threads)
+
+    def apart(
+        self,
+        work: Callable[[T, Tell], R],
+        items: Sequence[T],
+        done: Callable[[T, R | CaptionerError], None],
+        told: Callable[[T, Any], None] | None = None,
+        tick: Callable[[], None] | None = None,
+        seconds: float = inf,
+    ) -> None:
+        """As `each`, in processes where that is worth it. `work` stands at the top of a module; items and answers can
+        be pickled. What it tells while it works reaches `told`, in the caller's thread, before the item is done.
+
+        `seconds`: what all items take one core, roughly. An item whose worker died is answered with a WorkerDied.
+        """
+        count = workers(self.threads, len(items), seconds)
+        if self._processes is not None:
+            count = min(self.threads, len(items)) if self._processes else 0
+        news = _News(told)
+
+        def finished(item: T, answer: R | CaptionerError) -> None:
+            news.pass_on()
+            done(item, answer)
+
+        def every() -> None:
+            news.pass_on()
+            if tick is not None:
+                tick()
+
+        try:
+            if count == 0:
+                self._each(lambda item: work(item, news.of(item)), items, finished, every, self.threads)
+            else:
+                with closing(Hands()) as hands:
+                    call = partial(_by_hand, hands, work, news)
+                    self._each(call, items, finished, every, count, hands.end)
+        finally:
+            news.pass_on()
+
+    def _each(
+        self,
+        call: Callable[[T], R],
+        items: Sequence[T],
+        done: Callable[[T, R | CaptionerError], None],
+        tick: Callable[[], None] | None,
+        threads: int,
+        stop: Callable[[], None] | None = None,
+    ) -> None:
+        """`stop` ends what runs, where the run is given up; without it, what runs is waited for."""
+        with ThreadPoolExecutor(max(1, threads), thread_name_prefix="captioner") as pool:
             waiting: dict[Future[R], T] = {}
             queue = list(reversed(items))
             try:
                 while queue or waiting:
-                    while queue and len(waiting) < 2 * self.threads:
+                    while queue and len(waiting) < 2 * threads:
                         item = queue.pop()
                         waiting[pool.submit(call, item)] = item
                     finished = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
@@ -97,7 +162,36 @@ class Local:
                         done(item, outcome)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if stop is not None:
+                    stop()
+                    while any(future.running() for future in waiting):
+                        time.sleep(0.02)
+                        stop()  # a process that was just starting when it was called before
                 raise
+
+
+class _News:
+    """What items tell, kept until the caller's thread passes it on."""
+
+    def __init__(self, told: Callable[[Any, Any], None] | None) -> None:
+        self._told = told
+        self._queue: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+
+    def of(self, item: Any) -> Tell:
+        return lambda value: self._queue.put((item, value))
+
+    def pass_on(self) -> None:
+        while True:
+            try:
+                item, value = self._queue.get_nowait()
+            except Empty:
+                return
+            if self._told is not None:
+                self._told(item, value)
+
+
+def _by_hand(hands: Hands, work: Callable[[T, Tell], R], news: _News, item: T) -> R:
+    return hands.do(work, item, news.of(item))
 
 
 def _outcome(future: Future[R]) -> R | CaptionerError:

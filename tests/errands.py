@@ -1,0 +1,67 @@
+"""Work for worker processes, some of which does to its process what native code may do; for tests only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from captioner import stages
+from captioner.errors import SettingsError
+from captioner.media import check, container
+from captioner.types import Sound
+from captioner.writing import Part, make
+from tests.fragile import _obey
+
+Tell = Callable[[Any], None]
+
+
+def shout(word: str, tell: Tell) -> tuple[str, int]:
+    """The word in capitals and the process that it was said in, unless the word is an order."""
+    tell(f"{word} begun")
+    if word == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/it.wav")
+    if word == "setting":
+        raise SettingsError("no such thing")
+    _obey(word)
+    tell(f"{word} done")
+    return word.upper(), os.getpid()
+
+
+def surroundings(name: str, _tell: Tell) -> str | None:
+    return os.environ.get(name)
+
+
+def wait_long(note: str, _tell: Tell) -> None:
+    """Leaves its process's number in the file `note` and does not come back; without a note it is done at once."""
+    if not note:
+        return
+    Path(f"{note}.new").write_text(str(os.getpid()), encoding="ascii")
+    Path(f"{note}.new").replace(note)
+    time.sleep(600)
+
+
+def make_and_die(part: Part, tell: Tell) -> None:
+    """As the build makes clips, in a process that reading two of them back kills: those of frames 200 and 550."""
+
+    def opened(path: Path, *rest: Any, **options: Any) -> Any:
+        if "_f200n" in path.name:
+            os.abort()
+        if "_f550n" in path.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return container.opened(path, *rest, **options)
+
+    with patch.object(check, "opened", opened):
+        make(part, tell)
+
+
+def decode_and_die(errand: stages._Errand, tell: Tell) -> Sound:
+    """As the stage decodes, in a process that a file named `deadly` kills."""
+    if "deadly" in errand.job.recording.name:
+        os.abort()
+    return stages._decode(errand, tell)
