@@ -31,8 +31,10 @@ _TRIES = 8
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, look: int | None = None) -> Iterator[Any]:
     """An `av` input container for `path`; errors of FFmpeg inside the block become `MediaError`s.
+
+    `look`: bytes in which the streams' kinds are to be found out, instead of FFmpeg's 5 MB.
 
     Raises NotMedia for a folder or a file that is no container; Broken for one that is damaged, empty, gone or not
     readable.
@@ -40,7 +42,7 @@ def opened(path: Path) -> Iterator[Any]:
     av.logging.set_libav_level(av.logging.PANIC)
     try:
         _refuse_early(path)
-        with _open(path) as container:
+        with _open(path, look) as container:
             yield container
     except MediaError:
         raise
@@ -52,9 +54,11 @@ def opened(path: Path) -> Iterator[Any]:
         raise Broken(f"{path}: cannot be decoded ({error}); export it again from its source") from error
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, look: int | None) -> Any:
     source = f"file:{path.absolute()}"  # else a name such as `a:b.mp4` would be taken for a protocol
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+    if look is not None:
+        options["probesize"] = str(look)
     try:
         return av.open(source, "r", container_options=options, metadata_errors="replace")
     except (PermissionError, FileNotFoundError):

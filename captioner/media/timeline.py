@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
 
@@ -82,8 +83,13 @@ def audio_frames(container: Any, stream: Any, zero: Fraction) -> Iterator[Piece]
     for (time, frame), (following, _) in pairwise(chain(_timed(container, stream), [(None, None)])):
         if not frame.samples or not frame.sample_rate:
             continue
-        sure = line.believed(time, Fraction(frame.samples, frame.sample_rate), following)
+        sure = line.believed(time, _lasting(frame.samples, frame.sample_rate), following)
         yield from line.place(sure, shape.floats(frame), hole=frame.is_corrupt)
+
+
+@lru_cache(maxsize=16)
+def _lasting(samples: int, rate: int) -> Fraction:
+    return Fraction(samples, rate)
 
 
 class _Shape:
@@ -126,8 +132,10 @@ class _Line:
 
         A long step needs the next frame to confirm it.
         """
-        follows = following is not None and time is not None and abs(following - time - length) < JITTER
-        if time is None or follows:
+        if time is None:
+            return None
+        # Equal as a rule, which is told at a fraction of what the comparison with a float costs, for every frame.
+        if following is not None and ((step := following - time) == length or abs(step - length) < JITTER):
             return time
         if self._next is None:
             far = following is not None and abs(following - time) > _JUMP
@@ -165,6 +173,8 @@ class _Line:
             self._off.clear()
             return step
         self._off.append(step)
+        if abs(step) <= _DRIFT * self._rate:
+            return 0  # one such is enough to say that the deviation is not steady
         low, high = min(self._off), max(self._off)
         steady = len(self._off) == _STEADY and (low > _DRIFT * self._rate or high < -_DRIFT * self._rate)
         if not steady:
