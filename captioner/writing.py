@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 from captioner.captionfiles import edited, refresh_captions, write_text
@@ -24,6 +25,8 @@ from captioner.types import Cut, Picture, Recording
 
 LEAST_SHARED = 8
 """Cuts below which one recording is not shared: every worker decodes from its beginning or seeks."""
+PARTS = 3
+"""Parts of all the work for each worker: enough that none waits long for the last."""
 
 _SOUND_COST, _PICTURE_COST = 0.015, 0.3
 """Seconds that a second of a clip takes one core, roughly."""
@@ -84,10 +87,11 @@ def write_dataset(
     spec = clip_spec(settings, engine.threads, len(wanted))
     written = store.written()
     todo = [_stale(entry, written, spec, clips) for entry in wanted]
+    total = sum(len(entry.cuts) for entry in todo)
     parts = [
         Part(entry, captions, written, clips, aside, spec).of(cuts)
         for entry in todo
-        for cuts in _parts(entry, engine.threads)
+        for cuts in _parts(entry, engine.threads, total)
     ]
     fresh, failures = _encode(parts, store, engine, reporter)
     failed = {failure.name for failure in failures}
@@ -247,9 +251,10 @@ def _seconds(part: Part) -> float:
     return share * float(sum(cut.frames / cut.rate for cut in part.entry.cuts))
 
 
-def _parts(entry: ToWrite, workers: int) -> list[tuple[Cut, ...]]:
-    """A recording with many cuts is shared by all workers, each of which decodes its own stretch of it."""
-    size = max(LEAST_SHARED, -(-len(entry.cuts) // workers))
+def _parts(entry: ToWrite, workers: int, total: int) -> list[tuple[Cut, ...]]:
+    """A recording with many cuts, of `total` in all recordings, is shared by the workers, each of which decodes its own
+    stretch of it."""
+    size = max(LEAST_SHARED, ceil(len(entry.cuts) / workers), ceil(total / (workers * PARTS)))
     return [entry.cuts[at : at + size] for at in range(0, len(entry.cuts), size)]
 
 
