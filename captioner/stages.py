@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from captioner.backends import Backend
-from captioner.errors import CaptionerError, RecordingError, UsageError
+from captioner.errors import CaptionerError, RecordingError, UsageError, WorkerDied
 from captioner.settings import Settings
 from captioner.store import Store, key_of
 from captioner.summary import Failure
@@ -28,6 +28,11 @@ PICTURE_VERSION = "1"
 
 BATCH_SECONDS = 900.0
 """Sound that one call gets on a CPU. Long enough to fill every batch, short enough that a killed build loses little."""
+
+
+DIED = "a worker died"
+"""In the store: what kills a process may be among what is still to be done, which is therefore never done in this one.
+"""
 
 
 class Engine(Protocol):
@@ -68,7 +73,8 @@ class Engine(Protocol):
         tick: Callable[[], None] | None = None,
         seconds: float = inf,
     ) -> None:
-        """As `each`, in processes of their own where that is worth it; `work` stands at the top of a module."""
+        """As `each`, in processes of their own where that is worth it; `work` stands at the top of a module. `seconds`:
+        what it takes one core; infinite where it must not be done in this process."""
 
 
 class Reporter(Protocol):
@@ -285,7 +291,7 @@ class Stages:
             self.reporter.advance(1)
 
         errands = [_Errand(job, self.sound_file(job)) for job in todo]
-        takes = sum(job.seconds for job in todo) / _SPEED[name]
+        takes = inf if self.store.meta(DIED) else sum(job.seconds for job in todo) / _SPEED[name]
         self.time(name, lambda: self.engine.apart(work, errands, done, seconds=takes))
         self._remember_speed(name, todo)
 
@@ -318,6 +324,8 @@ class Stages:
             raise answer
         if isinstance(answer, CaptionerError):
             job.failure = Failure(job.recording.name, type(answer).__name__, str(answer))
+            if isinstance(answer, WorkerDied):
+                self.store.set_meta(DIED, stage)
             if isinstance(answer, RecordingError):  # the file's own fault, so it will fail again
                 self.store.put(self._failure_key(job, stage), "failure", job.failure)
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 
 from captioner.captionfiles import edited, refresh_captions, write_text
@@ -18,7 +18,7 @@ from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
 from captioner.settings import Settings
-from captioner.stages import Engine, Reporter
+from captioner.stages import DIED, Engine, Reporter
 from captioner.store import Store, WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
@@ -231,6 +231,8 @@ def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Repor
 
     def done(part: Part, answer: CaptionerError | None) -> None:
         left = part.halves(ledger.known)
+        if isinstance(answer, WorkerDied):
+            store.set_meta(DIED, "write")
         if isinstance(answer, WorkerDied | OutOfMemory) and sum(len(half.entry.cuts) for half in left) > 1:
             again.extend(left)
         elif isinstance(answer, CaptionerError):
@@ -238,7 +240,8 @@ def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Repor
 
     try:
         while parts:
-            engine.apart(make, parts, done, ledger.told, ledger.collect, sum(map(_seconds, parts)))
+            takes = inf if store.meta(DIED) else sum(map(_seconds, parts))
+            engine.apart(make, parts, done, ledger.told, ledger.collect, takes)
             parts, again = again, []
     finally:
         ledger.collect()

@@ -28,6 +28,8 @@ def shout(word: str, tell: Tell) -> tuple[str, int]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/it.wav")
     if word == "setting":
         raise SettingsError("no such thing")
+    if word == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
     _obey(word)
     tell(f"{word} done")
     return word.upper(), os.getpid()

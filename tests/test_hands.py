@@ -7,9 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +107,13 @@ def test_there_are_no_more_workers_than_are_worth_it() -> None:
     assert workers(16, 100, 1000.0) == 16
     assert workers(16, 5, 1000.0) == 5
     assert workers(16, 100, 4 * SHARE) == 4
+    assert workers(1, 1, inf) == 1, "what must not be done here"
+
+
+@POSIX
+def test_ctrl_c_is_the_parents_matter() -> None:
+    answers, _ = shouted(["interrupt", "a"], processes=True)
+    assert answers["interrupt"][0] == "INTERRUPT"
 
 
 # --- how they end ------------------------------------------------------------------------------------------------
@@ -140,6 +150,22 @@ def test_workers_end_at_once_when_the_run_is_stopped(tmp_path: Path) -> None:
 
 
 @POSIX
+def test_another_thread_may_stop_the_engine(tmp_path: Path) -> None:
+    note, engine = tmp_path / "pid", Local(2, processes=True)
+
+    def stop() -> None:
+        left_in(note)
+        engine.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(CancelledError):
+        engine.apart(errands.wait_long, [str(note)], lambda *_: None)
+    stopper.join()
+    assert gone(left_in(note))
+
+
+@POSIX
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     script = (
@@ -164,7 +190,7 @@ def jobs_of(folder: Path) -> list[Job]:
     return [Job(record(path), {"sound": f"sound-{path.stem}"}, 5.0) for path in sorted(folder.iterdir())]
 
 
-def decoded(raw: Path, home: Path, processes: bool) -> tuple[dict[str, bytes], dict[str, Any], dict[str, str]]:
+def decoded(raw: Path, home: Path, processes: bool | None) -> tuple[dict[str, bytes], dict[str, Any], dict[str, str]]:
     with Store(home) as store:
         run = Stages(
             Settings(trigger="ema_voice"), store, Local(2, processes=processes), Quiet(), {},
@@ -205,6 +231,8 @@ def test_a_file_that_kills_its_decoder_is_named_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(stages, "_decode", errands.decode_and_die)
         _, found, failed = decoded(raw, tmp_path / "home", processes=True)
+        again = decoded(raw, tmp_path / "home", processes=None)[2]
+    assert "SIGABRT" in again["deadly.wav"], "what killed a worker is not let into this process"
     assert sorted(found) == ["film.mp4", "noise.wav", "tone.flac"]
     assert "WorkerDied" in failed["deadly.wav"]
     assert "SIGABRT" in failed["deadly.wav"]
@@ -217,7 +245,7 @@ def test_a_file_that_kills_its_decoder_is_named_and_tried_again(
 
 
 def written(
-    recordings: Sequence[Recording], home: Path, processes: bool, work: Any = None
+    recordings: Sequence[Recording], home: Path, processes: bool | None, work: Any = None
 ) -> tuple[dict[str, bytes], list[str], WriteOutcome]:
     """The files in `clips/` by name, the stored rows without their clock, and the outcome."""
     settings = Settings(trigger="ema_voice", preset="ultrafast")
@@ -272,6 +300,8 @@ def test_the_clips_that_kill_their_worker_are_named_and_no_others(takes: list[Re
     assert {failure.error for failure in outcome.failures} == {"WorkerDied"}
     assert len(rows) == len(outcome.fresh) == 18
     assert len(files) == 36
+    alone = written(takes[:1], tmp_path / "out", processes=None, work=errands.make_and_die)[2]
+    assert {failure.name for failure in alone.failures} == set(reasons), "not let into this process"
     mended = written(takes[:1], tmp_path / "out", processes=True)[2]
     assert sorted(mended.fresh) == sorted(reasons)
     assert not list((tmp_path / "out" / "store" / "aside").iterdir())

@@ -38,10 +38,13 @@ _FEWER = "give fewer `threads` and run again: what is done is kept"
 
 
 def workers(threads: int, items: int, seconds: float) -> int:
-    """How many processes are worth it for that many items, which take a core `seconds` in all; 0 for none."""
+    """How many processes are worth it for that many items, which take a core `seconds` in all; 0 for none. What takes
+    an infinite time is done in processes always."""
+    if seconds == inf:
+        return min(threads, items)
     if threads < CORES or items < 2 or seconds < WORTH:
         return 0
-    return min(threads, items, ceil(seconds / SHARE) if seconds < inf else items)
+    return min(threads, items, ceil(seconds / SHARE))
 
 
 class Hands:

@@ -107,7 +107,8 @@ class Local:
         """As `each`, in processes where that is worth it. `work` stands at the top of a module; items and answers can
         be pickled. What it tells while it works reaches `told`, in the caller's thread, before the item is done.
 
-        `seconds`: what all items take one core, roughly. An item whose worker died is answered with a WorkerDied.
+        `seconds`: what all items take one core, roughly; infinite where they must not be done here. An item whose
+        worker died is answered with a WorkerDied.
         """
         count = workers(self.threads, len(items), seconds)
         if self._processes is not None:
