@@ -161,7 +161,9 @@ def _block(
             target_frames=tuple(value("target_frames", own.target_frames)) or own.target_frames,
             max_frames=value("max_frames", own.max_frames),
             frame_extraction=value("frame_extraction", own.frame_extraction),
-            target_fps=value("target_fps", form.target_fps), source_fps=value("source_fps", None),
+            # Where the loader does not know the field, whatever stands there is not read.
+            target_fps=value("target_fps", form.target_fps) if "target_fps" in form.block.kinds else form.target_fps,
+            source_fps=value("source_fps", None),
             frame_stride=value("frame_stride", 1), frame_sample=value("frame_sample", 1), mode_av=sound,
             preserve_audio_timing=any("preserve_audio_timing" in one.flags for one in calls), group=form.group,
             upstream=form.upstream,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from rich.cells import get_character_cell_size
@@ -63,6 +64,7 @@ class Wire:
                 for x, strip in update.chops[y].items():
                     if strip is not None and x < last and x + strip.cell_length > first:
                         self._line(out, y, x, _cells(strip, system), first, last)
+                        self._marks(out, y, x, _leading(strip))
         else:
             return update.render_segments(console)
         return "".join(out)
@@ -80,6 +82,23 @@ class Wire:
         shown[first:last] = new[first - x : last - x]
         for start, end in runs:
             out.append(f"\x1b[{y + 1};{start + 1}H{_text(new[start - x : end - x])}")
+
+    def _marks(self, out: list[str], y: int, x: int, marks: str) -> None:
+        """Accents that a cut through a letter left at the head of a piece: they belong on the cell before it."""
+        shown = self._shown[y]
+        if marks and 0 < x <= len(shown):
+            letter, ansi = shown[x - 1]
+            start = x - 1 if letter or x == 1 else x - 2  # a wide letter's second half is empty
+            shown[x - 1] = (letter + marks, ansi)
+            out.append(f"\x1b[{y + 1};{start + 1}H{_text(shown[start:x])}")
+
+
+def _leading(strip: Strip) -> str:
+    """The letters without a width that a strip begins with."""
+    text = strip.text
+    if text[:1].isascii():
+        return ""
+    return "".join(takewhile(lambda letter: get_character_cell_size(letter) == 0, text))
 
 
 def _runs(places: list[int]) -> list[tuple[int, int]]:
@@ -104,8 +123,9 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
             continue
         for letter in text:
             size = get_character_cell_size(letter)
-            if size == 0 and cells:
-                cells[-1] = (cells[-1][0] + letter, cells[-1][1])
+            if size == 0:
+                if cells:  # else it belongs to the piece before
+                    cells[-1] = (cells[-1][0] + letter, cells[-1][1])
             else:
                 cells.append((letter, ansi))
                 if size == 2:
