@@ -28,7 +28,8 @@ def strips(lines: list[list[tuple[str, str]]], name: str) -> list[Strip]:
 
 class Shown:
     def __init__(self) -> None:
-        self.screen = pyte.Screen(WIDTH, HEIGHT)
+        # one column more: pyte wraps where an accent follows the last cell, which terminals do not
+        self.screen = pyte.Screen(WIDTH + 1, HEIGHT)
         self.stream = pyte.Stream(self.screen)
 
     def feed(self, text: str) -> None:

@@ -87,9 +87,8 @@ class Wire:
         """Accents that a cut through a letter left at the head of a piece: they belong on the cell before it."""
         shown = self._shown[y]
         if marks and 0 < x <= len(shown):
-            letter, ansi = shown[x - 1]
-            start = x - 1 if letter or x == 1 else x - 2  # a wide letter's second half is empty
-            shown[x - 1] = (letter + marks, ansi)
+            start = x - 1 if shown[x - 1][0] or x == 1 else x - 2
+            shown[start] = (shown[start][0] + marks, shown[start][1])
             out.append(f"\x1b[{y + 1};{start + 1}H{_text(shown[start:x])}")
 
 
@@ -125,7 +124,8 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
             size = get_character_cell_size(letter)
             if size == 0:
                 if cells:  # else it belongs to the piece before
-                    cells[-1] = (cells[-1][0] + letter, cells[-1][1])
+                    at = -1 if cells[-1][0] or len(cells) == 1 else -2  # a wide letter's second half is empty
+                    cells[at] = (cells[at][0] + letter, cells[at][1])
             else:
                 cells.append((letter, ansi))
                 if size == 2:
