@@ -136,19 +136,24 @@ class Models:
 
     def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """One model on several GPUs; one that does not take it is left out: a CPU would keep the others waiting."""
-        remotes, failed = [], []
-        for device in devices:
-            way = self._ways(backend, device)[0]
+        what = f"{backend.role} {backend.name}"
+
+        def one(device: str) -> Remote | str:
             try:
-                remotes.append(Remote(self._house(device, backend), f"{backend.role} {backend.name}", [way], say))
+                return Remote(self._house(device, backend), what, [self._ways(backend, device)[0]], say)
             except (BackendMissing, WeightsMissing):
                 raise
             except ModelError as error:
-                failed.append(f"{device} ({error})")
+                return f"{device} ({error})"
+
+        with ThreadPoolExecutor(len(devices), thread_name_prefix="captioner-load") as pool:
+            made = list(pool.map(one, devices))
+        remotes = [remote for remote in made if isinstance(remote, Remote)]
+        failed = [why for why in made if isinstance(why, str)]
         if not remotes:
             return self._remote(backend, devices[0], say)
         if failed:
-            say(f"{backend.role} {backend.name}: not on {', '.join(failed)}; goes on without")
+            say(f"{what}: not on {', '.join(failed)}; goes on without")
         return Fleet(remotes, say)
 
     def _many(self, backend: Backend, devices: list[str], say: Say) -> Any:
