@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
 
@@ -62,20 +63,21 @@ class _Part:
 def hear_all(jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> None:
     """What is stale of all stages, of the plans and of the measures, where the engine gains by it. Raises what the
     stages raise."""
-    able = [job for job in jobs if not any(stages.failed_before(job, name) for name in job.keys)]
-    todo = [job for job in able if stages.stale(job)]
-    if not todo or not stages.engine.overlaps:
+    stale = [job for job in jobs if stages.stale(job)]
+    if not stale or not stages.engine.overlaps:
         return
-    lanes = _lanes(stages, todo)
+    todo = [job for job in stale if not any(stages.failed_before(job, name) for name in job.keys)]
+    if not todo:
+        return
+    roles = [name for name in NEEDS if name in stages.backends and stages.wanted(name, todo)]
+    lanes = _lanes(stages, roles)
     stages.reporter.stage("listen", sum(job.seconds for job in todo), "seconds")
     calls: dict[str, Callable[[Sequence[Job]], object]] = {
         "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
         **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
     }
     pools = {name: ThreadPoolExecutor(1, thread_name_prefix=f"captioner-{name}") for name in NEEDS}
-    tasks: list[Future[object]] = [
-        pools[role].submit(lanes[role].load, role) for role in _roles(stages) if stages.wanted(role, todo)
-    ]
+    tasks: list[Future[object]] = [pools[role].submit(lanes[role].load, role) for role in roles]
     for pack in packs(todo, stages.engine.batch_seconds):
         done: dict[str, Future[object]] = {}
         for name, needs in NEEDS.items():
@@ -97,23 +99,17 @@ def packs(jobs: Sequence[Job], most: float) -> list[list[Job]]:
     return batches(jobs, min(most, max(share, LEAST_PACK)))
 
 
-def _lanes(stages: Stages, todo: Sequence[Job]) -> dict[str, Stages]:
-    """The stages as each thread sees them: what is known and loaded is shared."""
-    counted = [role for role in _roles(stages) if stages.wanted(role, todo)]
+def _lanes(stages: Stages, roles: Sequence[str]) -> dict[str, Stages]:
+    """The stages as each thread sees them: what is known and loaded is shared. `roles` have a model to run."""
     lock, models = Lock(), dict[str, object]()
 
     def lane(name: str) -> Stages:
-        part = _Part(stages.reporter, lock, 1 / len(counted) if name in counted else 0.0)
-        made = replace(stages, reporter=part, models=models)
-        made.have = stages.have
+        made = copy(stages)
+        made.reporter = _Part(stages.reporter, lock, 1 / len(roles) if name in roles else 0.0)
+        made.models = models
         return made
 
     return {name: lane(name) for name in NEEDS}
-
-
-def _roles(stages: Stages) -> list[str]:
-    """Stages that have a model in this build."""
-    return [name for name in NEEDS if name in stages.backends]
 
 
 def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: Sequence[Future[object]]) -> None:
