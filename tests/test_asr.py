@@ -226,6 +226,7 @@ class ScriptedEngine:
     languages: frozenset[str] = frozenset({"en", "fr"})
     heard: list[tuple[str, float]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    groups: list[list[int]] = field(default_factory=list)
 
     def encode(self, sounds: Sequence[np.ndarray], context: int) -> list[np.ndarray]:
         self.sizes.append(len(sounds) * context)
@@ -242,8 +243,9 @@ class ScriptedEngine:
         way = "roomy" if len(states[0]) * 2 == packing.roomy_context(own[0]) else "own"
         return [self._say(way, of, language) for of in own]
 
-    def alone(self, sound: np.ndarray, of: Piece, language: str) -> Hearing:
-        return self._say("alone", of, language)
+    def alone(self, sounds: Sequence[np.ndarray], own: Sequence[Piece], language: str) -> list[Hearing]:
+        assert len(sounds) == len(own)
+        return [self._say("alone", of, language) for of in own]
 
     def _say(self, way: str, of: Piece, language: str) -> Hearing:
         self.heard.append((way, of.speech[0].start))
@@ -311,6 +313,32 @@ def test_a_fault_is_heard_alone_and_doubted_only_if_it_stays(engine: ScriptedEng
     assert [word.text for word in transcript.words] == ["all", "of", "it", "half"]
     assert {doubt.reason for doubt in transcript.doubts} == {"unheard-speech"}
     assert all(doubt.span is not None and doubt.span.start >= 20.0 for doubt in transcript.doubts)
+
+
+class MixingEngine(ScriptedEngine):
+    """Decodes several contexts in one call, as a GPU does."""
+
+    mixes = True
+
+    def decode(self, states: Sequence[np.ndarray], own: Sequence[Piece], language: str) -> list[Hearing]:
+        self.groups.append(sorted(len(state) * 2 for state in states))
+        at_first = len(self.groups) == 1
+        return [self._say("own" if at_first else "roomy", of, language) for of in own]
+
+    def alone(self, sounds: Sequence[np.ndarray], own: Sequence[Piece], language: str) -> list[Hearing]:
+        self.groups.append([packing.WINDOW] * len(own))
+        return super().alone(sounds, own, language)
+
+
+def test_second_hearings_go_together_where_contexts_of_several_lengths_do() -> None:
+    engine = MixingEngine()
+    missing = {start: Hearing(words("half", start, start + 0.5), -0.9) for start in (1.0, 20.0, 40.0)}
+    for start, hearing in missing.items():
+        engine.script[start] = {"own": hearing, "roomy": hearing, "alone": Hearing(words("whole", start, start + 4))}
+    Whisper(engine, Options()).transcribe([listening((1.0, 5.0), (20.0, 28.0), (40.0, 54.0))])  # type: ignore[arg-type]
+    first, roomy, alone = engine.groups
+    assert (len(set(first)), len(set(roomy))) == (3, 3), "every length in one call"
+    assert alone == [packing.WINDOW] * 3
 
 
 def missing_at(start: float) -> Hearing:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,42 @@ def test_contexts_decoded_together_give_what_each_gives_alone(
 
 
 @models
+@pytest.mark.parametrize("recorded", [False, True])
+def test_pieces_heard_alone_at_once_are_as_each_by_itself(
+    whisper: Any, sounds: list[Floats], recorded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = whisper._engine
+    own = [piece(sound) for sound in sounds]
+    each = [engine.alone([sound], [of], "en")[0] for sound, of in zip(sounds, own, strict=True)]
+    monkeypatch.setattr(engine._search, "recorded", recorded)
+    together = engine.alone(sounds, own, "en")
+    assert [hearing.text for hearing in together] == [hearing.text for hearing in each]
+    assert each[0].text != each[1].text
+
+
+@pytest.mark.parametrize("said", [1, 4, 5, 6, 11, 12])
+def test_what_would_end_a_run_that_came_before_is_barred_and_nothing_else(said: int) -> None:
+    torch = pytest.importorskip("torch")
+
+    from captioner.models.asr.whisperbeam import Run
+
+    size, vocabulary, reserve = 3, 4, 12
+    chance = torch.Generator().manual_seed(said)
+    run = Run.__new__(Run)
+    run.request, run.net = SimpleNamespace(no_repeat=size), SimpleNamespace(device=torch.device("cpu"))  # type: ignore[assignment]
+    run.said = torch.randint(vocabulary, (2, 3, reserve), generator=chance)
+    run.step = torch.tensor([said])
+    scores = torch.zeros(6, vocabulary)
+    run._forbid_repeats(scores)
+    for row, tokens in zip(scores, run.said.flatten(0, 1).tolist(), strict=True):
+        past = tokens[:said]
+        runs = {tuple(past[at : at + size]) for at in range(said - size + 1)}
+        barred = {token for token in range(vocabulary) if said >= size and (*past[1 - size :], token) in runs}
+        assert {token for token in range(vocabulary) if row[token] == -torch.inf} == barred
+        assert all(row[token] == 0 for token in range(vocabulary) if token not in barred)
+
+
+@models
 def test_no_run_of_tokens_comes_twice_when_a_piece_is_heard_alone(whisper: Any, sounds: list[Floats]) -> None:
     engine = whisper._engine
     said: list[Any] = []
@@ -162,7 +199,7 @@ def test_no_run_of_tokens_comes_twice_when_a_piece_is_heard_alone(whisper: Any, 
 
     engine._search = Kept()
     try:
-        engine.alone(sounds[0][: 2 * RATE], piece(sounds[0][: 2 * RATE]), "en")
+        engine.alone([sounds[0][: 2 * RATE]], [piece(sounds[0][: 2 * RATE])], "en")
     finally:
         engine._search = search
     request, (guess,) = said[0]
@@ -333,8 +370,8 @@ class Narrow:
 
         return [Hearing((Word(language, of.speech[0]),), -0.1) for of in own]
 
-    def alone(self, sound: Any, of: Piece, language: str) -> Any:
-        return self.decode([None], [of], language)[0]
+    def alone(self, sounds: Any, own: Any, language: str) -> list[Any]:
+        return self.decode(sounds, own, language)
 
 
 def talks(count: int) -> Iterator[Listening]:

@@ -111,7 +111,10 @@ class CT2(Engine):
             )
         return [_aligned(each.alignments, each.text_token_probs) for each in found]
 
-    def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
+    def alone(self, sounds: Sequence[Samples], own: Sequence[Piece], language: str) -> list[Hearing]:
+        return [self._alone(sound, piece, language) for sound, piece in zip(sounds, own, strict=True)]
+
+    def _alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
         """One piece through faster-whisper's own serial loop, with its guards and time marks.
 
         Without hot words: they are one of the reasons for which a piece is heard again. Not with rising temperatures

@@ -126,11 +126,10 @@ class Torched(Engine):
             reached, sure = whispertimes.attended(self._net, *_together(states), start, marks, tokens, halves)
         return whispertimes.aligned(reached, sure, tokens)
 
-    def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
-        """One piece in a full window of its own, where no five tokens may come twice, and without hot words: they are
+    def alone(self, sounds: Sequence[Samples], own: Sequence[Piece], language: str) -> list[Hearing]:
+        """Each piece in a full window of its own, where no five tokens may come twice, and without hot words: they are
         one of the reasons for which a piece is heard again."""
-        (hearing,) = self.decode(self.encode([sound], WINDOW), [piece], language, no_repeat=LOOP_TOKENS)
-        return hearing
+        return self.decode(self.encode(sounds, WINDOW), own, language, no_repeat=LOOP_TOKENS)
 
 
 def _awaited(states: Sequence[State]) -> None:

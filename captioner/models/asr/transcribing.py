@@ -7,7 +7,7 @@ what batching leaves out of Whisper's own loop is put back by `guards`: a piece 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -35,6 +35,8 @@ TURN = 0.0001
 
 States = Any
 """What an engine's encoder made of one piece; the engine alone looks inside."""
+Context = Callable[[Piece], int]
+"""Frames of the context that a piece is heard in."""
 
 
 class Ear(Protocol):
@@ -57,8 +59,8 @@ class Ear(Protocol):
     def decode(self, states: Sequence[States], own: Sequence[Piece], language: str) -> list[Hearing]:
         """What is said in each piece; all states of one context."""
 
-    def alone(self, sound: Samples, piece: Piece, language: str) -> Hearing:
-        """One piece by itself, in a full window, with what leads out of a loop."""
+    def alone(self, sounds: Sequence[Samples], own: Sequence[Piece], language: str) -> list[Hearing]:
+        """Each piece in a full window of its own, with what leads out of a loop."""
 
 
 class Asked(Protocol):
@@ -149,28 +151,31 @@ class Whisper:
 
     def _round(self, courses: Sequence[Course], held: Sequence[Piece], step: Steps) -> None:
         """Everything that happens to the pieces held in memory together."""
-        states = self._encode(courses, held)
+        states = self._encode(courses, held, packing.piece_context)
         spoken = self._languages(courses, held, states)
         for index in sorted({piece.recording for piece in held}):
             courses[index].decided.wait()  # a recording's first pieces may still be in another lane
         for language in sorted({courses[piece.recording].language or "" for piece in held}):
             own = [piece for piece in held if courses[piece.recording].language == language]
             hearings: dict[Piece, Hearing] = {}
-            for group in self._decoded_together(own):
-                heard = self._decode([states.pop(piece) for piece in group], group, language)
+            for group in self._decoded_together(own, packing.piece_context):
+                heard = self._decode([states.pop(piece) for piece in group], group, language, packing.piece_context)
                 hearings.update(zip(group, heard, strict=True))
                 if self._second:
                     self._again(courses, hearings, group, language)
+                    self._mend(courses, hearings, group, language)
                 for piece in group:
                     course = courses[piece.recording]
                     self._keep(course, piece, hearings.pop(piece), spoken.get(piece, {}))
                     step.done(course, piece)
 
-    def _decode(self, states: Sequence[States], group: Sequence[Piece], language: str) -> list[Hearing]:
+    def _decode(
+        self, states: Sequence[States], group: Sequence[Piece], language: str, context: Context
+    ) -> list[Hearing]:
         pairs = list(zip(states, group, strict=True))
         return fitted(
             lambda some: self._engine.decode([state for state, _ in some], [piece for _, piece in some], language),
-            pairs, self._room, lambda pair: packing.piece_context(pair[1]),
+            pairs, self._room, lambda pair: context(pair[1]),
         )  # fmt: skip
 
     def _hear(self, sounds: Sequence[Samples], context: int) -> list[States]:
@@ -187,36 +192,50 @@ class Whisper:
             if packing.piece_context(piece) < packing.roomy_context(piece)
             and (guards.is_unsure(hearings[piece]) or guards.faults(hearings[piece], piece, language, hotwords))
         ]
-        for few in self._batches((packing.roomy_context(piece), piece) for piece in unsure):
-            sounds = [sound_of(courses[piece.recording], piece) for piece in few]
-            states = self._hear(sounds, packing.roomy_context(few[0]))
-            for piece, second in zip(few, self._decode(states, few, language), strict=True):
+        for few in self._decoded_together(unsure, packing.roomy_context):
+            states = self._encode(courses, few, packing.roomy_context)
+            heard = self._decode([states.pop(piece) for piece in few], few, language, packing.roomy_context)
+            for piece, second in zip(few, heard, strict=True):
                 hearings[piece] = guards.roomier(hearings[piece], second, piece, language, hotwords)
+
+    def _mend(
+        self, courses: Sequence[Course], hearings: dict[Piece, Hearing], group: Sequence[Piece], language: str
+    ) -> None:
+        """Hears what has a fault once more by itself, and keeps the better hearing of each."""
+        hotwords = self._asked.hotwords
+        faulty = [piece for piece in group if guards.faults(hearings[piece], piece, language, hotwords)]
+        for few in self._batches((packing.WINDOW, piece) for piece in faulty):
+            pairs = [(sound_of(courses[piece.recording], piece), piece) for piece in few]
+            heard = fitted(
+                lambda some: self._engine.alone([sound for sound, _ in some], [piece for _, piece in some], language),
+                pairs, self._room, lambda _: packing.WINDOW,
+            )  # fmt: skip
+            for piece, again in zip(few, heard, strict=True):
+                hearings[piece] = guards.better(hearings[piece], again, piece, language, hotwords)
 
     def _batches(self, items: Iterable[tuple[int, Piece]]) -> list[list[Piece]]:
         return list(packing.batches(items, self._amounts.pieces, self._room.most))
 
-    def _grouped(self, own: Sequence[Piece]) -> list[list[Piece]]:
-        return self._batches((packing.piece_context(piece), piece) for piece in own)
+    def _grouped(self, own: Sequence[Piece], context: Context) -> list[list[Piece]]:
+        return self._batches((context(piece), piece) for piece in own)
 
-    def _decoded_together(self, own: Sequence[Piece]) -> list[list[Piece]]:
+    def _decoded_together(self, own: Sequence[Piece], context: Context) -> list[list[Piece]]:
         if not getattr(self._engine, "mixes", False):
-            return self._grouped(own)
+            return self._grouped(own, context)
         # Nearly one length together: what is shorter than the longest waits for it.
-        by_length = sorted(own, key=packing.piece_context)
         groups: list[list[Piece]] = []
-        for piece in by_length:
-            room = self._room.most // packing.piece_context(piece)
+        for piece in sorted(own, key=context):
+            room = self._room.most // context(piece)
             if not groups or len(groups[-1]) >= min(self._amounts.pieces, max(1, room)):
                 groups.append([])
             groups[-1].append(piece)
         return groups
 
-    def _encode(self, courses: Sequence[Course], held: Sequence[Piece]) -> dict[Piece, States]:
+    def _encode(self, courses: Sequence[Course], held: Sequence[Piece], context: Context) -> dict[Piece, States]:
         states: dict[Piece, States] = {}
-        for group in self._grouped(held):
+        for group in self._grouped(held, context):
             sounds = [sound_of(courses[piece.recording], piece) for piece in group]
-            encoded = self._hear(sounds, packing.piece_context(group[0]))
+            encoded = self._hear(sounds, context(group[0]))
             states.update(zip(group, encoded, strict=True))
         return states
 
@@ -227,7 +246,7 @@ class Whisper:
         if not self._engine.multilingual:
             return {}
         spoken: dict[Piece, dict[str, float]] = {}
-        for group in self._grouped(held):
+        for group in self._grouped(held, packing.piece_context):
             found = self._engine.detect([states[piece] for piece in group])
             spoken.update(zip(group, found, strict=True))
         for course in courses:
@@ -254,13 +273,9 @@ class Whisper:
             course.doubts.append(Doubt("wrong-language", detail, whole))
 
     def _keep(self, course: Course, piece: Piece, hearing: Hearing, spoken: Mapping[str, float]) -> None:
-        """The better of this hearing and, where it has a fault, of one alone; and what is still to be doubted."""
-        language, hotwords = course.language or "en", self._asked.hotwords
-        found = guards.faults(hearing, piece, language, hotwords)
-        if found and self._second:
-            again = self._engine.alone(sound_of(course, piece), piece, language)
-            hearing = guards.better(hearing, again, piece, language, hotwords)
-            found = guards.faults(hearing, piece, language, hotwords)
+        """What came of a piece, and what is to be doubted of it."""
+        language = course.language or "en"
+        found = guards.faults(hearing, piece, language, self._asked.hotwords)
         course.hearings[piece] = hearing
         course.doubts += found
         other = guards.other_language(piece, spoken, language)

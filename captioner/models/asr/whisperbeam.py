@@ -53,7 +53,7 @@ class Run:
         import torch
 
         self.search, self.net, self.request = search, search.net, request
-        self.recorded = search.recorded and not request.no_repeat
+        self.recorded = search.recorded
         self.asked, self.places, _ = states.shape
         self.rows = self.asked
         if self.recorded:
@@ -163,20 +163,20 @@ class Run:
     def _stretch(self, done: int, until: int) -> bool:
         """Steps `done` to `until`; whether all pieces came to their end."""
         used = (*self._fixed, self._caches, self.mask)
-        key = (self.beams, self.prompt, self.request.end, *((part.shape, part.data_ptr()) for part in used))
+        fixed = (self.beams, self.prompt, self.request.end, self.request.no_repeat)
+        key = (*fixed, *((part.shape, part.data_ptr()) for part in used))
         for number in range(done, until):
             if self.recorded:
-                # A look at the past tokens needs their number, which a recorded step does not know.
-                self.search.replay(key, lambda: self._step(0))
+                self.search.replay(key, self._step)
             else:
-                self._step(number)
+                self._step()
             if number % LOOK == 0 and self.search.seen(self.count >= self.beams):
                 return True
         return bool((self.count >= self.beams).all())
 
     # -- one step ----------------------------------------------------------------------------------------------------
 
-    def _step(self, said: int) -> None:
+    def _step(self) -> None:
         import torch
 
         net = self.net
@@ -194,24 +194,25 @@ class Run:
         )
         scores = net.scores(hidden[:, 0]) + self.banned
         if self.request.no_repeat:
-            self._forbid_repeats(scores, said)
+            self._forbid_repeats(scores)
         scores = scores.log_softmax(-1).view(self.rows, self.beams, -1)
         best, tokens = scores.topk(2 * self.beams)
         totals, order = (best + self.totals[..., None]).flatten(1).topk(2 * self.beams)
         self._take(totals, order // (2 * self.beams), tokens.flatten(1).gather(1, order))
 
-    def _forbid_repeats(self, scores: Any, said: int) -> None:
-        """No run of `no_repeat` tokens may come again: the last of it is barred."""
+    def _forbid_repeats(self, scores: Any) -> None:
+        """No run of `no_repeat` tokens may come again: the last of it is barred. The same kernels at every step."""
         import torch
 
         size = self.request.no_repeat
-        if said < size:
-            return
-        past = self.said[..., :said].flatten(0, 1)
-        runs = past.unfold(1, size, 1)  # (rows, said - size + 1, size)
-        again = (runs[..., :-1] == past[:, None, said - size + 1 :]).all(-1)
-        row, run = again.nonzero(as_tuple=True)
-        scores[row, runs[row, run, -1]] = -torch.inf
+        past = self.said.flatten(0, 1)
+        runs = past.unfold(1, size, 1)  # (rows, places, size)
+        ahead = torch.arange(1 - size, 0, device=self.net.device)
+        latest = past.index_select(1, (self.step + ahead).clamp(min=0))
+        first = torch.arange(runs.shape[1], device=self.net.device)
+        again = (runs[..., :-1] == latest[:, None]).all(-1) & (first + size <= self.step)
+        barred = torch.where(again, -torch.inf, 0.0).to(scores.dtype)
+        scores.scatter_add_(1, runs[..., -1], barred)
 
     def _take(self, totals: Any, beams: Any, tokens: Any) -> None:
         """Candidates, best first: (rows, 2 * beams) of log-probability, beam and token."""
