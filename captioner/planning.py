@@ -165,6 +165,7 @@ def plan_all(
                     begun = True
                 value = plan_recording(job, stages, settings, rate, adopted)
                 stages.store.put(key, "plan", value)
+                stages.have.add(key)
                 reporter.advance(1)
         except RecordingError as error:
             job.failure = Failure(job.recording.name, type(error).__name__, str(error))

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import captioner
-from captioner import flow
+from captioner import flow, planning
 from captioner.engine.local import Local
 from captioner.errors import CaptionerError
 from captioner.run import Quiet
+from captioner.stages import Job
 from captioner.summary import Summary
 from tests.factory import Audio, make, tone
 from tests.test_pipeline import media, sample, texts
@@ -64,7 +65,16 @@ def test_the_same_clips_captions_and_failures(raw: Path, tmp_path: Path, monkeyp
     one = build(raw, tmp_path / "one")
     monkeypatch.setattr(Local, "overlaps", True)
     monkeypatch.setattr(flow, "LEAST_PACK", 1.0)
+    made: list[str] = []
+    plan = planning.plan_recording
+
+    def counted(job: Job, *rest: Any) -> planning.Planned:
+        made.append(job.recording.name)
+        return plan(job, *rest)
+
+    monkeypatch.setattr(planning, "plan_recording", counted)
     two = build(raw, tmp_path / "two")
+    assert sorted(made) == ["hum.wav", "phone.mp4", "table.wav"], "each is planned once"
     assert {"vad load", "asr load", "voice load"} <= set(two.seconds)
     assert texts(tmp_path / "one") == texts(tmp_path / "two")
     assert media(tmp_path / "one") == media(tmp_path / "two")
