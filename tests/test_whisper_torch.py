@@ -113,7 +113,12 @@ def sounds() -> list[Floats]:
 
 
 @models
-def test_words_times_and_numbers_are_those_of_ctranslate2(whisper: Any, ct2: Any, sounds: list[Floats]) -> None:
+@pytest.mark.parametrize("beam", [5, 1])
+def test_words_times_and_numbers_are_those_of_ctranslate2(
+    whisper: Any, ct2: Any, sounds: list[Floats], beam: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for engine in (whisper._engine, ct2._engine):
+        monkeypatch.setattr(engine, "_manner", replace(engine._manner, beam_size=beam))
     for sound, context in zip(sounds, (1500, 1200), strict=True):
         heard = []
         for engine in (whisper._engine, ct2._engine):
@@ -129,15 +134,17 @@ def test_words_times_and_numbers_are_those_of_ctranslate2(whisper: Any, ct2: Any
         for mine, their in zip(ours.words, theirs.words, strict=True):
             assert mine.span.start == pytest.approx(their.span.start, abs=0.041)
             assert mine.probability == pytest.approx(their.probability, abs=0.01)
+            assert (mine.agreement is None) == (beam == 1)
             assert mine.agreement == pytest.approx(their.agreement, abs=0.05)
 
 
 @models
-@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("recorded", "beam"), [(False, 5), (True, 5), (True, 1)])
 def test_contexts_decoded_together_give_what_each_gives_alone(
-    whisper: Any, sounds: list[Floats], recorded: bool, monkeypatch: pytest.MonkeyPatch
+    whisper: Any, sounds: list[Floats], recorded: bool, beam: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = whisper._engine
+    monkeypatch.setattr(engine, "_manner", replace(engine._manner, beam_size=beam))
     own = [piece(sound) for sound in sounds]
     states = [engine.encode([sound], context)[0] for sound, context in zip(sounds, (1500, 1200), strict=True)]
     alone = [engine.decode([state], [of], "en")[0] for state, of in zip(states, own, strict=True)]
@@ -292,7 +299,7 @@ def test_weights_in_transformers_layout_give_transformers_numbers(torch: Any) ->
         states = net.encode(mel)
         place = torch.arange(9)
         hidden = net.decode(
-            tokens, place, lambda _, k, v: (k, v), lambda layer: net.cross(states, layer), place[:, None] >= place
+            tokens, place, lambda _, new: new, lambda layer: net.cross(states, layer), place[:, None] >= place
         )
         assert states.numpy() == pytest.approx(right.encoder_last_hidden_state.numpy(), abs=1e-4)
         assert net.scores(hidden).numpy() == pytest.approx(right.logits.numpy(), abs=1e-4)

@@ -115,9 +115,9 @@ class Run:
         request, net = self.request, self.net
         kept: list[Any] = []
 
-        def keep(_: int, keys: Any, values: Any) -> tuple[Any, Any]:
-            kept.append((keys, values))
-            return keys, values
+        def keep(_: int, new: Any) -> Any:
+            kept.append(new)
+            return new
 
         prompt = put([request.prompt], net.device).expand(self.rows, -1)
         place = torch.arange(self.prompt, device=net.device)
@@ -125,10 +125,14 @@ class Run:
         hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask, self.heard)
         start = request.prompt.index(request.start)
         silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence]
-        scores = net.scores(hidden[:, -1]) + self.banned
+        scores = net.scores(hidden[:, -1], self.banned)
         scores.index_fill_(1, put([request.blank, request.end], net.device), -torch.inf)
-        totals, tokens = scores.log_softmax(-1).topk(2 * self.beams)
-        self._take(totals, torch.zeros_like(tokens), tokens)
+        if self.beams == 1:
+            self.totals.zero_()
+            self._go_on(scores)
+        else:
+            totals, tokens = scores.log_softmax(-1).topk(2 * self.beams)
+            self._take(totals, torch.zeros_like(tokens), tokens)
         self._run(kept)
         return self._collected(silence)
 
@@ -158,7 +162,9 @@ class Run:
         for layer, pair in enumerate(held):
             for side, part in enumerate(pair):
                 self._caches[layer, side, :, :, : part.shape[2]].copy_(part)
-        self.mask = self.search.memory("mask", (room,), torch.bool)
+        self.mask = self.search.memory("mask", (room,), net.kind)
+        self.mask.fill_(-torch.inf)
+        self.mask[: held[0][0].shape[2]] = 0.0
 
     def _stretch(self, done: int, until: int) -> bool:
         """Steps `done` to `until`; whether all pieces came to their end."""
@@ -177,24 +183,23 @@ class Run:
     # -- one step ----------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        import torch
 
         net = self.net
         place = self.step + self.prompt - 1
-        torch.le(torch.arange(self.mask.shape[0], device=net.device), place, out=self.mask)
+        self.mask.index_fill_(0, place, 0.0)
 
-        def keep(layer: int, keys: Any, values: Any) -> tuple[Any, Any]:
-            past = self._caches[layer]
-            past[0].index_copy_(2, place, keys)
-            past[1].index_copy_(2, place, values)
-            return past[0], past[1]
+        def keep(layer: int, new: Any) -> Any:
+            return self._caches[layer].index_copy_(3, place, new)
 
         hidden = net.decode(
             self.tokens.view(-1, 1), place, keep, lambda layer: self.sound[layer], self.mask[None, :], self.heard
         )
-        scores = net.scores(hidden[:, 0]) + self.banned
+        scores = net.scores(hidden[:, 0], self.banned)
         if self.request.no_repeat:
             self._forbid_repeats(scores)
+        if self.beams == 1:
+            self._go_on(scores)
+            return
         scores = scores.log_softmax(-1).view(self.rows, self.beams, -1)
         best, tokens = scores.topk(2 * self.beams)
         totals, order = (best + self.totals[..., None]).flatten(1).topk(2 * self.beams)
@@ -213,6 +218,25 @@ class Run:
         again = (runs[..., :-1] == latest[:, None]).all(-1) & (first + size <= self.step)
         barred = torch.where(again, -torch.inf, 0.0).to(scores.dtype)
         scores.scatter_add_(1, runs[..., -1], barred)
+
+    def _go_on(self, scores: Any) -> None:
+        """The most probable token of each row, where there is one beam: what `_take` comes to in a third of its
+        kernels, each of which waits for its place beside the encoder's. A row that has ended goes on unheeded."""
+        import torch
+
+        best, tokens = scores.log_softmax(-1).max(-1, keepdim=True)
+        self.totals += best
+        ends = tokens == self.request.end
+        stops = (ends | (self.step == self.last)) & (self.count[:, None] == 0)
+        length = self.step + (~ends).long()
+        # As CTranslate2: the end mark counts for the sum, not for the length.
+        mark = self.totals / length.clamp(min=1)
+        self.marks[:, :1].copy_(torch.where(stops, mark, self.marks[:, :1]))
+        self.lengths[:, :1].copy_(torch.where(stops, length, self.lengths[:, :1]))
+        self.count += stops[:, 0]
+        self.tokens.copy_(tokens)
+        self.said.index_copy_(2, self.step, tokens[:, None])
+        self.step += 1
 
     def _take(self, totals: Any, beams: Any, tokens: Any) -> None:
         """Candidates, best first: (rows, 2 * beams) of log-probability, beam and token."""
@@ -235,7 +259,7 @@ class Run:
         self.totals.copy_(totals.gather(1, on))
         self.tokens.copy_(tokens.gather(1, on))
         self.said.copy_(said.gather(1, on[..., None].expand(-1, -1, said.shape[2])))
-        if k > 1 and self._caches is not None:
+        if self._caches is not None:
             first = torch.arange(self.rows, device=self.net.device)[:, None] * k
             rows = (first + beams.gather(1, on)).flatten()
             for layer in range(self.net.decoder_layers):
@@ -245,7 +269,8 @@ class Run:
     def _collected(self, silence: Any) -> list[Guess]:
         marks, order = self.marks[:, :-1].sort(dim=1, descending=True)
         lengths = self.lengths.gather(1, order).tolist()
-        said = self.finished.gather(1, order[..., None].expand(-1, -1, self.finished.shape[2]))
+        finished = self.said.expand(-1, marks.shape[1], -1) if self.beams == 1 else self.finished
+        said = finished.gather(1, order[..., None].expand(-1, -1, finished.shape[2]))
         longest = max(1, *map(max, lengths))
         answers = (said[..., :longest], marks, self.count, silence)
         rows = zip(*(answer.tolist() for answer in answers), lengths, strict=True)

@@ -110,7 +110,7 @@ class Net:
     ) -> Any:
         """One pass over `tokens` (rows, n), which stand at `place` (n,): hidden states (rows, n, width).
 
-        `keep(layer, keys, values)` puts the new keys and values (rows, heads, n, depth) away and gives all there are;
+        `keep(layer, new)` puts the new keys and values (2, rows, heads, n, depth) away and gives all there are;
         `mask` says which of those each place may see. `crosses(layer)` are the keys and values of the sound, for as
         many rows or for every k-th, and `heard` says which of them a row may hear. `seen(layer, queries, keys)` is
         called with the attention to the sound.
@@ -122,8 +122,8 @@ class Net:
         for layer in range(self.decoder_layers):
             name = f"decoder/layer_{layer}"
             inner = self._norm(x, f"{name}/self_attention/layer_norm")
-            q, k, v = self._parted(self._linear(inner, f"{name}/self_attention/linear_0"), 3)
-            attended = f.scaled_dot_product_attention(q, *keep(layer, k, v), attn_mask=mask)
+            parted = self._parted(self._linear(inner, f"{name}/self_attention/linear_0"), 3)
+            attended = f.scaled_dot_product_attention(parted[0], *keep(layer, parted[1:]), attn_mask=mask)
             x = x + self._linear(self._joined(attended), f"{name}/self_attention/linear_1")
             keys, values = crosses(layer)
             inner = self._linear(self._norm(x, f"{name}/attention/layer_norm"), f"{name}/attention/linear_0")
@@ -136,6 +136,7 @@ class Net:
             x = self._feed(x, f"{name}/ffn")
         return self._norm(x, "decoder/layer_norm")
 
-    def scores(self, hidden: Any) -> Any:
-        """(..., width) -> float32 (..., tokens)."""
-        return (hidden @ self._words.T).float()
+    def scores(self, hidden: Any, added: Any = None) -> Any:
+        """(..., width) -> float32 (..., tokens). `added`: float32, in the same step."""
+        found = hidden @ self._words.T
+        return found.float() if added is None else found + added

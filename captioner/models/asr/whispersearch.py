@@ -68,7 +68,7 @@ class Search:
             crosses = [net.cross(states, layer) for layer in range(net.decoder_layers)]
             tokens = torch.full((len(states), 1), start, device=net.device)
             place = torch.zeros(1, dtype=torch.long, device=net.device)
-            hidden = net.decode(tokens, place, lambda _, k, v: (k, v), lambda layer: crosses[layer], None,
+            hidden = net.decode(tokens, place, lambda _, new: new, lambda layer: crosses[layer], None,
                                 net.heard(states.shape[1], own))  # fmt: skip
             marks = put(list(languages), net.device)
             return net.scores(hidden[:, 0])[:, marks].softmax(-1).cpu()

@@ -54,7 +54,7 @@ def attended(
         hidden = net.decode(
             given,
             place,
-            lambda _, k, v: (k, v),
+            lambda _, new: new,
             lambda layer: crosses[layer],
             place[:, None] >= place[None, :],
             net.heard(states.shape[1], own),
