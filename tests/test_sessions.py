@@ -3,7 +3,6 @@ there is no GPU; the networks and their answers are real."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,14 @@ from captioner.engine.loading import CORES_A_HOUSE, CPU, Models
 from captioner.errors import ModelError, OutOfMemory, SettingsError
 from captioner.models import cuda, sessions
 from captioner.models.diarizer import embedded
-from captioner.models.embedding import Embedder
-from captioner.models.protocols import Excerpt, SpeakerHint
+from captioner.models.protocols import SpeakerHint
 from captioner.models.registry import backend_module
 from captioner.models.tagger.runtimes import ModelScorer, convention_of, open_model
-from captioner.models.voice import measured
-from captioner.models.voice.mos import Opinion
-from captioner.times import Span
 from tests import fragile
-from tests.hearing import RATE, Floats, Heard, hiss, recording
+from tests.hearing import Heard, hiss, recording
 
 models = pytest.mark.models
+SEGMENTATION = "segmentation-3.0.onnx"
 
 
 class Gpu:
@@ -109,8 +105,8 @@ def test_the_gpu_that_was_asked_for_comes_first_and_computes_as_exactly_as_the_c
 def test_a_provider_that_does_not_start_is_an_error_and_not_a_slow_run(monkeypatch: pytest.MonkeyPatch) -> None:
     Gpu(monkeypatch, starts=False)
     with pytest.raises(ModelError, match=r"does not start on cuda:0.*captioner doctor"):
-        Embedder(1, "cuda:0")
-    Embedder(1, "cpu")
+        sessions.session(SEGMENTATION, 1, "cuda:0")
+    sessions.session(SEGMENTATION, 1, "cpu")
 
 
 def test_the_provider_is_found_by_its_file_without_an_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -125,7 +121,7 @@ def test_the_provider_is_found_by_its_file_without_an_import(monkeypatch: pytest
 
 # --- what the engine does --------------------------------------------------------------------------------------------
 
-ON_GPU = {"voice": "measured", "diarizer": "embedded", "tagger": "onnx"}
+ON_GPU = {"diarizer": "embedded", "tagger": "onnx"}
 
 
 @pytest.mark.parametrize(("role", "name"), ON_GPU.items())
@@ -146,15 +142,15 @@ def test_silero_stays_on_the_cpu() -> None:
 @models
 def test_a_gpu_that_fails_is_left_for_the_cpu_and_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = Gpu(monkeypatch, starts=False)
-    monkeypatch.setattr(measured, "on_gpu", lambda: True)
+    monkeypatch.setattr(embedded, "on_gpu", lambda: True)
     said: list[str] = []
     with Models("auto", contain=False) as loader:
-        model = loader.load(Backend("voice", "measured", measured, measured.Options(threads=1)), said.append)
+        model = loader.load(Backend("diarizer", "embedded", embedded, embedded.Options(threads=1)), said.append)
     assert len(said) == 1
-    assert said[0].startswith("voice measured: not on cuda:0 (ONNX Runtime's CUDA provider does not start")
+    assert said[0].startswith("diarizer embedded: not on cuda:0 (ONNX Runtime's CUDA provider does not start")
     assert said[0].endswith("goes on on cpu")
-    assert asked_devices(gpu) == [0, None, None, None]
-    assert model.measure([]) == []
+    assert asked_devices(gpu) == [None, 0, None, None], "embeddings, of all lengths, are the CPU's"
+    assert model.diarize([], SpeakerHint()) == []
 
 
 def test_processes_that_share_the_cores_share_the_gpus_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,45 +170,6 @@ def test_processes_that_share_the_cores_share_the_gpus_too(monkeypatch: pytest.M
 # --- batches ---------------------------------------------------------------------------------------------------------
 
 
-def clips() -> list[Floats]:
-    said = recording("audio/jfk.flac")
-    return [said[: 3 * RATE], said[4 * RATE :], hiss(1.0, -30), np.zeros(RATE, np.float32), said[: RATE // 3]]
-
-
-@models
-def test_scores_of_clips_together_are_those_of_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = [Opinion(1)(clip) for clip in clips()]
-    gpu = Gpu(monkeypatch)
-    opinion = Opinion(1, "cuda:0")
-    assert opinion.batches
-    together = opinion.many(clips())
-    assert len(gpu.runs) == 1, "one call for the pieces of all clips"
-    for one, other in zip(together, alone, strict=True):
-        for name in ("speech", "background", "overall"):
-            assert getattr(one, name) == pytest.approx(getattr(other, name), abs=0.011)
-    gpu.most, gpu.runs = 1, []
-    assert opinion.many(clips()) == together
-    assert gpu.runs[-1][0] == 1, "halved until it fits"
-
-
-@models
-def test_clips_are_measured_on_a_gpu_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = [
-        Excerpt(clip, (Span.at(0.2, len(clip) / RATE),) if index != 2 else (), 5) for index, clip in enumerate(clips())
-    ]
-    plain = measured.load(measured.Options(threads=2, device="cpu")).measure(batch)
-    gpu = Gpu(monkeypatch)
-    told: list[float] = []
-    found = measured.load(measured.Options(threads=2, device="cuda:0")).measure(batch, told.append)
-    assert asked_devices(gpu) == [0, 0, None], "SwiftF0 is its own package's"
-    assert len(told) == len(batch)
-    for one, other in zip(found, plain, strict=True):
-        assert (one.voice, one.scene, one.voiceprint) == (other.voice, other.scene, other.voiceprint)
-        assert (one.quality.overall is None) == (other.quality.overall is None)
-        assert one.quality.clipped == other.quality.clipped
-    assert found[2].quality.overall is None, "nobody speaks in it"
-
-
 @models
 def test_the_diarizers_windows_are_halved_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     audio = Heard(recording("audio/falcon_3speakers.wav"))
@@ -220,7 +177,7 @@ def test_the_diarizers_windows_are_halved_where_memory_runs_out(monkeypatch: pyt
     gpu = Gpu(monkeypatch)
     gpu.most = 1
     (found,) = embedded.load(embedded.Options(threads=1, device="cuda:0")).diarize([audio], SpeakerHint())
-    assert asked_devices(gpu) == [0, 0]
+    assert asked_devices(gpu) == [None, 0]
     assert found.turns == plain.turns
     assert any(shape[0] > 1 for shape in gpu.runs)
 
@@ -264,14 +221,11 @@ def test_another_failure_says_what_failed_and_the_way_out(monkeypatch: pytest.Mo
 
 
 @pytest.mark.gpu
-def test_the_embedded_networks_say_the_same_on_a_real_gpu() -> None:
+def test_a_network_says_the_same_on_a_real_gpu() -> None:
     if sessions.CUDA not in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has no CUDA provider: onnxruntime-gpu has")
-    banks = np.random.default_rng(1).standard_normal((200, 80)).astype(np.float32)
-    sounds: Sequence[Floats] = [hiss(2.0, -20, seed) for seed in range(5)]
+    wave = np.stack([hiss(10.0, -20, seed) for seed in range(3)])[:, None]
     on_cpu, on_gpu = (
-        (Embedder(1, device).embed(banks), [score.overall or 0.0 for score in Opinion(1, device).many(sounds)])
-        for device in ("cpu", "cuda:0")
+        sessions.session(SEGMENTATION, 1, device).run({"waveform": wave})[0] for device in ("cpu", "cuda:0")
     )
-    assert float(on_cpu[0] @ on_gpu[0]) > 0.9999
-    assert on_gpu[1] == pytest.approx(on_cpu[1], abs=0.02)
+    assert np.abs(on_cpu - on_gpu).max() < 0.01

@@ -1,7 +1,8 @@
 """Where models live: in this process or in child processes, on which device, and what is tried when one fails.
 
 Every role has a process of its own on each GPU; the CPU has one for all, or several of them for models that use one
-core each. A model that does not load on a GPU goes on on the CPU, and the reason is told.
+core each. Of a model whose module names its halves, NETWORKS and REST, the networks live on the GPUs and the rest on
+the CPU. A model that does not load on a GPU goes on on the CPU, and the reason is told.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import dataclasses
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
 from captioner.backends import Backend
 from captioner.engine.fleet import Fleet
-from captioner.engine.remote import PATIENCE, House, Remote, Way
+from captioner.engine.halves import Halves
+from captioner.engine.remote import PATIENCE, House, Remote, StandIn, Way
 from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
 
 Say = Callable[[str], None]
@@ -69,7 +72,9 @@ class Models:
         devices = self._devices(backend)
         if not self._contain or backend.name in REPLAYED:
             return self._here(backend, devices[0], say)
-        if self._threads >= 2 * CORES_A_HOUSE and _one_core(backend):
+        if devices != [CPU] and hasattr(backend.module, "NETWORKS"):
+            return self._halves(backend, devices, say)
+        if self._spread(backend):
             return self._many(backend, devices, say)
         if len(devices) == 1:
             return self._remote(backend, devices[0], say)
@@ -124,11 +129,15 @@ class Models:
         name = backend.module.__name__
         if not hasattr(options, "device"):
             return [Way(name, dataclasses.replace(options, **changes), CPU)]
-        free = device != CPU and self._device == "auto" and options.device == "auto"
+        free = device != CPU and self._free(backend)
         return [
             Way(name, dataclasses.replace(options, device=way, **changes), way)
             for way in ([device, CPU] if free else [device])
         ]
+
+    def _free(self, backend: Backend) -> bool:
+        """Whether a GPU is our choice, not the user's."""
+        return self._device == "auto" and bool(backend.options.device == "auto")
 
     def _remote(self, backend: Backend, device: str, say: Say) -> Remote:
         ways = self._ways(backend, device)
@@ -136,25 +145,58 @@ class Models:
 
     def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """One model on several GPUs; one that does not take it is left out: a CPU would keep the others waiting."""
+        remotes, failed = self._on_gpus(backend, devices, say, (BackendMissing, WeightsMissing))
+        if not remotes:
+            return self._remote(backend, devices[0], say)
+        if failed:
+            say(f"{backend.role} {backend.name}: not on {', '.join(failed)}; goes on without")
+        return Fleet(remotes, say)
+
+    def _halves(self, backend: Backend, devices: list[str], say: Say) -> Any:
+        """The networks on the GPUs, the rest on the CPU; all on the CPU where no GPU takes them."""
+        what = f"{backend.role} {backend.name}"
+        half = dataclasses.replace(backend, module=import_module(backend.module.REST))
+        with ThreadPoolExecutor(1, thread_name_prefix="captioner-load") as pool:
+            loading = pool.submit(self._spread_out, half, say)
+            networks = dataclasses.replace(backend, module=import_module(backend.module.NETWORKS))
+            remotes, failed = self._on_gpus(networks, devices, say)
+            rest: StandIn = loading.result()
+        if not remotes:
+            told = f"{what}: not on {', '.join(failed)}"
+            if not self._free(backend):
+                raise ModelError(f"{told}; give device auto or cpu")
+            say(f"{told}; goes on on {CPU}")
+            return rest
+        if failed:
+            say(f"{what}: not on {', '.join(failed)}; goes on without")
+        return Halves(Fleet(remotes, say) if len(remotes) > 1 else remotes[0], rest, backend.module.both, what, say)
+
+    def _on_gpus(
+        self, backend: Backend, devices: list[str], say: Say, fatal: tuple[type[ModelError], ...] = ()
+    ) -> tuple[list[Remote], list[str]]:
+        """The model on each GPU that takes it, all loading at the same time; and why others do not."""
         what = f"{backend.role} {backend.name}"
 
         def one(device: str) -> Remote | str:
             try:
                 return Remote(self._house(device, backend), what, [self._ways(backend, device)[0]], say)
-            except (BackendMissing, WeightsMissing):
+            except fatal:
                 raise
             except ModelError as error:
                 return f"{device} ({error})"
 
         with ThreadPoolExecutor(len(devices), thread_name_prefix="captioner-load") as pool:
             made = list(pool.map(one, devices))
-        remotes = [remote for remote in made if isinstance(remote, Remote)]
-        failed = [why for why in made if isinstance(why, str)]
-        if not remotes:
-            return self._remote(backend, devices[0], say)
-        if failed:
-            say(f"{what}: not on {', '.join(failed)}; goes on without")
-        return Fleet(remotes, say)
+        return [one for one in made if isinstance(one, Remote)], [why for why in made if isinstance(why, str)]
+
+    def _spread(self, backend: Backend) -> bool:
+        return self._threads >= 2 * CORES_A_HOUSE and _one_core(backend)
+
+    def _spread_out(self, backend: Backend, say: Say) -> StandIn:
+        """On the CPU alone, whatever the options say."""
+        half = dataclasses.replace(backend, options=dataclasses.replace(backend.options, device=CPU))
+        made: StandIn = self._many(half, [CPU], say) if self._spread(half) else self._remote(half, CPU, say)
+        return made
 
     def _many(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """Several processes of a model that uses one core well. Where its networks run on GPUs, the processes share

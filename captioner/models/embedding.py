@@ -9,16 +9,18 @@ from captioner.models.protocols import Samples
 from captioner.models.sessions import session
 from captioner.types import SPEECH_RATE
 
+WEIGHTS = "campplus-zh-en-192.onnx"
 DIMENSIONS = 192
 """Length of a speaker embedding."""
 MELS = 80
 
 
 class Embedder:
-    """CAM++, loaded once."""
+    """CAM++ on the CPU, loaded once; `torch_campplus` has it for a GPU: ONNX Runtime is slow there where every stretch
+    has another length."""
 
-    def __init__(self, threads: int, device: str = "cpu") -> None:
-        self._network = session("campplus-zh-en-192.onnx", threads, device)
+    def __init__(self, threads: int) -> None:
+        self._network = session(WEIGHTS, threads)
 
     def embed(self, banks: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit-length speaker embedding (DIMENSIONS,) of filter bank frames (frames, MELS)."""

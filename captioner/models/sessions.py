@@ -56,13 +56,18 @@ class Network:
 def session(name: str, threads: int, device: str = "cpu") -> Network:
     """A network that the package brings, on `device`: cpu, cuda or cuda:1. Raises WeightsMissing where the package
     lacks it, ModelError where the GPU cannot be had."""
+    try:
+        return opened(weights(name), name, threads, device)
+    except faults() as error:
+        raise WeightsMissing(f"{name}: ONNX Runtime cannot read it ({error}); install captioner again") from error
+
+
+def weights(name: str) -> bytes:
+    """A network's file that the package brings. Raises WeightsMissing where the package lacks it."""
     resource = files("captioner.models") / "weights" / name
     if not resource.is_file():
         raise WeightsMissing(f"{name} is missing from the captioner package; install captioner again")
-    try:
-        return opened(resource.read_bytes(), name, threads, device)
-    except faults() as error:
-        raise WeightsMissing(f"{name}: ONNX Runtime cannot read it ({error}); install captioner again") from error
+    return resource.read_bytes()
 
 
 def opened(model: bytes | str, name: str, threads: int, device: str = "cpu") -> Network:

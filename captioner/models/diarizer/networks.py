@@ -19,7 +19,7 @@ class Networks(Embedder):
 
     def __init__(self, threads: int, device: str = "cpu") -> None:
         # Turnlets are embedded side by side, each on one thread: split over threads, one is no faster.
-        super().__init__(1, device)
+        super().__init__(1)
         self._segmentation = session("segmentation-3.0.onnx", threads, device)
 
     def segment(self, batch: Sequence[Samples]) -> list[windows.Local]:

@@ -8,84 +8,87 @@ to say is None. `bench/measures.py` prints the error and the cost of each part.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
-from captioner.measures import Measures, Quality
-from captioner.models.embedding import Embedder
-from captioner.models.protocols import Excerpt, Meter, Progress
-from captioner.models.sessions import on_gpu
+from captioner.measures import Measures
+from captioner.models.protocols import Excerpt, Progress
 from captioner.models.voice.distortion import bandwidth, clipped_share
-from captioner.models.voice.masks import speech_reach
-from captioner.models.voice.mos import Opinion
-from captioner.models.voice.pitch import Tracker
+from captioner.models.voice.hearing import Heard, Hearing, Listened
 from captioner.models.voice.scene import measure_scene
 from captioner.models.voice.speaking import measure_voice
-from captioner.models.voice.voiceprint import voiceprint
 from captioner.types import SPEECH_RATE
-
-__all__ = ["ONE_CORE", "VERSION", "Options", "load", "on_gpu"]
 
 VERSION = "10 swift-f0 0.3 dnsmos-p835"
 ONE_CORE = True
+NETWORKS = "captioner.models.voice.networks"
+"""The module of the half that a GPU does, for whoever shares the work out: `both` joins a clip and its answer..."""
+REST = "captioner.models.voice.rest"
+"""... for the module that does the other half on the CPU."""
+both = Listened
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     threads: int | None = None
-    """Threads for the networks; None for one a core."""
+    """Threads for clips side by side; None for one a core."""
     device: str = "auto"
-    """Of DNSMOS and the voiceprints: cpu, cuda, cuda:1, or auto: a GPU where ONNX Runtime has its CUDA provider."""
+    """Of the networks: cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
 
 
-def load(options: Options) -> Meter:
-    """Raises WeightsMissing where the package is incomplete, ModelError where the GPU cannot be had."""
-    # Clips are measured side by side, each on one thread: half of the work is not in the networks.
-    opinion, embedder = Opinion(1, options.device), Embedder(1, options.device)
-    return _Measured(Tracker(1), opinion, embedder, options.threads or os.cpu_count() or 1)
+def on_gpu() -> bool:
+    """Whether torch is installed, which computes there. Nothing is imported for this."""
+    return find_spec("torch") is not None
 
 
-class _Measured:
-    def __init__(self, track: Tracker, opinion: Opinion, embedder: Embedder, threads: int) -> None:
-        self._track, self._opinion, self._embedder = track, opinion, embedder
-        self._threads = threads
+def load(options: Options) -> Measured:
+    """Raises WeightsMissing where the package is incomplete, BackendMissing without torch and ModelError where the GPU
+    cannot be had, if one is asked for."""
+    threads = options.threads or os.cpu_count() or 1
+    if options.device in ("auto", "cpu"):
+        hearing = Hearing()
+        return Measured(lambda: hearing, threads)
+    from captioner.models.voice import networks
 
-    def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Measures]:
+    return Measured(Hearing, threads, networks.load(options).measure)
+
+
+class Measured:
+    """Measures clips side by side, each on one thread. `ahead` hears all of a batch; else a `hearing` each clip."""
+
+    def __init__(
+        self,
+        hearing: Callable[[], Callable[[Excerpt], Heard]],
+        threads: int,
+        ahead: Callable[[Sequence[Excerpt]], list[Heard]] | None = None,
+    ) -> None:
+        self._hearing, self._threads, self._ahead = hearing, threads, ahead
+
+    def measure(self, batch: Sequence[Excerpt | Listened], progress: Progress | None = None) -> list[Measures]:
+        """Clips, or clips with what networks elsewhere heard in them."""
+        if self._ahead is not None:
+            plain = [one for one in batch if isinstance(one, Excerpt)]
+            answers = iter(self._ahead(plain))
+            batch = [Listened(one, next(answers)) if isinstance(one, Excerpt) else one for one in batch]
         found = []
         with ThreadPoolExecutor(self._threads) as pool:
-            together = pool.submit(self._opinions, batch) if self._opinion.batches else None
-            for index, (excerpt, measures) in enumerate(zip(batch, pool.map(self._one, batch), strict=True)):
-                found.append(measures if together is None else _heard(measures, together.result()[index]))
+            for item, measures in zip(batch, pool.map(self._one, batch), strict=True):
+                found.append(measures)
                 if progress is not None:
-                    progress(len(excerpt.samples) / SPEECH_RATE)
+                    progress(len(item.samples) / SPEECH_RATE)
         return found
 
-    def _one(self, excerpt: Excerpt) -> Measures:
+    def _one(self, item: Excerpt | Listened) -> Measures:
+        listened = item if isinstance(item, Listened) else Listened(item, self._hearing()(item))
+        excerpt, heard = listened.excerpt, listened.heard
         samples, speech = excerpt.samples, excerpt.speech
-        first, stop = speech_reach(speech, len(samples))
-        track = replace(self._track(samples[first:stop]), first=first)
         return Measures(
-            voice=measure_voice(samples, speech, excerpt.words, track),
+            voice=measure_voice(samples, speech, excerpt.words, heard.track),
             scene=measure_scene(samples, speech, tags=excerpt.tags, hears=excerpt.hears),
-            quality=self._quality(excerpt),
-            voiceprint=voiceprint(self._embedder, samples, speech),
+            quality=replace(
+                heard.opinion, clipped=clipped_share(samples), bandwidth=bandwidth(samples, excerpt.bandwidth)
+            ),
+            voiceprint=heard.voiceprint,
         )
-
-    def _opinions(self, batch: Sequence[Excerpt]) -> list[Quality]:
-        # Its makers trained DNSMOS on speech: of a clip without any its scores say nothing.
-        return self._opinion.many([one.samples if one.speech else one.samples[:0] for one in batch])
-
-    def _quality(self, excerpt: Excerpt) -> Quality:
-        heard = Quality() if self._opinion.batches else self._opinions([excerpt])[0]
-        return replace(
-            heard,
-            clipped=clipped_share(excerpt.samples),
-            bandwidth=bandwidth(excerpt.samples, excerpt.bandwidth),
-        )
-
-
-def _heard(measures: Measures, opinion: Quality) -> Measures:
-    """The measures with DNSMOS's scores in them."""
-    known = measures.quality
-    return replace(measures, quality=replace(opinion, clipped=known.clipped, bandwidth=known.bandwidth))

@@ -47,6 +47,10 @@ class Track:
         return np.clip(np.round((samples - self.first) / STEP).astype(np.int64), 0, len(self.pitch) - 1)
 
 
+UNHEARD = Track(np.zeros(0), np.zeros(0, dtype=bool))
+"""Of a sound in which there is nothing to hear."""
+
+
 class Tracker:
     """SwiftF0, loaded once."""
 
@@ -58,9 +62,16 @@ class Tracker:
 
     def __call__(self, samples: Samples) -> Track:
         """The pitch of float32 (n,) at 16 kHz. The level does not matter."""
-        peak = float(np.abs(samples).max(initial=0.0))
-        if len(samples) < STEP or peak == 0:
-            return Track(np.zeros(0), np.zeros(0, dtype=bool))
-        raised = samples * np.float32(WELL_HEARD / peak) if peak < WELL_HEARD else samples
-        found = self._detector.detect(raised, SPEECH_RATE, *PITCH_RANGE)
+        loud = raised(samples)
+        if loud is None:
+            return UNHEARD
+        found = self._detector.detect(loud, SPEECH_RATE, *PITCH_RANGE)
         return Track(np.asarray(found.pitch_hz), np.asarray(found.confidence >= VOICED))
+
+
+def raised(samples: Samples) -> Samples | None:
+    """What the tracker hears of float32 (n,); None where there is nothing to hear."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    if len(samples) < STEP or peak == 0:
+        return None
+    return samples * np.float32(WELL_HEARD / peak) if peak < WELL_HEARD else samples

@@ -36,13 +36,26 @@ def voiceprint(embedder: Embedder, samples: Samples, speech: Sequence[Span]) -> 
         return Voiceprint()
     rows = banks(samples[begin:stop])
     frames = spoken_frames(len(rows), speech, begin / SPEECH_RATE)
+    return print_of(frames, [embedder.embed(rows[part]) for part in stretches(frames)])
+
+
+def stretches(frames: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Which of the frames with speech are heard together: those of each half, all where a half would be too short, none
+    where all are too few."""
     if len(frames) < LEAST:
-        return Voiceprint()
+        return []
     border = middle(frames)
     if min(border, len(frames) - border) < LEAST:
-        return Voiceprint(packed(embedder.embed(rows[frames])))
-    first = embedder.embed(rows[frames[: min(border, CAP)]])
-    second = embedder.embed(rows[frames[max(border, len(frames) - CAP) :]])
+        return [frames]
+    return [frames[: min(border, CAP)], frames[max(border, len(frames) - CAP) :]]
+
+
+def print_of(frames: NDArray[np.intp], vectors: Sequence[NDArray[np.float32]]) -> Voiceprint:
+    """Of the unit-length embeddings of the `stretches`."""
+    if len(vectors) < 2:
+        return Voiceprint(packed(vectors[0])) if vectors else Voiceprint()
+    first, second = vectors
+    border = middle(frames)
     whole = border * first + (len(frames) - border) * second
     whole /= max(float(np.linalg.norm(whole)), 1e-9)
     return Voiceprint(packed(whole), round(float(first @ second), 3), packed(first), packed(second))

@@ -1,0 +1,99 @@
+"""One model whose halves live apart: networks in a process on each GPU, the rest in processes that share the cores.
+
+A batch goes through in parts: while the cores measure one, the GPUs hear the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+from captioner.engine.fleet import STRIKES, length
+from captioner.engine.remote import StandIn
+from captioner.errors import ModelError, OutOfMemory, UsageError
+
+PART = 600.0
+"""Seconds of sound in a part: enough to fill a GPU's batches."""
+LANES = 2
+"""Parts that are with the cores at the same time: one core that is last with the first leaves no other idle."""
+
+
+class Halves(StandIn):
+    """Stands in for a model. `networks` answer first; `both` joins an item and its answer to what `rest` takes, which
+    can do without an answer too, slowly.
+
+    Where the networks fail and the rest can do the part alone, the items are not to blame: networks that fail so
+    `STRIKES` times are left out, which is told to `say`.
+    """
+
+    def __init__(
+        self,
+        networks: StandIn,
+        rest: StandIn,
+        both: Callable[[Any, Any], Any],
+        what: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self._networks, self._rest, self._both = networks, rest, both
+        self._what, self._say = what, say
+        self._strikes = 0
+        self._turn = Lock()
+
+    def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="captioner-networks") as first,
+            ThreadPoolExecutor(LANES, thread_name_prefix="captioner-rest") as second,
+        ):
+            heard = [first.submit(self._hear, method, part, rest) for part in parts(batch)]
+            done = [second.submit(self._finish, method, one, rest, progress) for one in heard]
+            try:
+                return [answer for one in done for answer in one.result()]
+            except BaseException:
+                for mine in heard:
+                    mine.cancel()
+                for one in done:
+                    one.cancel()
+                raise
+
+    def _hear(self, method: str, items: list[Any], rest: tuple[Any, ...]) -> tuple[list[Any], ModelError | None]:
+        """The items with their answers; as they are, and why, where the networks failed."""
+        if self._strikes >= STRIKES:
+            return items, None
+        try:
+            answers = self._networks._call(method, items, rest, None)
+        except UsageError:
+            raise
+        except OutOfMemory as error:
+            if len(items) > 1:
+                raise  # fewer at a time may fit
+            return items, error
+        except ModelError as error:
+            return items, error
+        return [self._both(item, answer) for item, answer in zip(items, answers, strict=True)], None
+
+    def _finish(
+        self, method: str, heard: Future[tuple[list[Any], ModelError | None]], rest: tuple[Any, ...], progress: Any
+    ) -> list[Any]:
+        items, error = heard.result()
+        done = self._rest._call(method, items, rest, progress)
+        if error is not None:
+            with self._turn:
+                self._strikes += 1
+                if self._strikes == STRIKES:
+                    self._say(f"{self._what}: the GPU failed {STRIKES} times and is left out ({error}); goes on on cpu")
+        return done
+
+
+def parts(items: Sequence[Any]) -> list[list[Any]]:
+    """In order, `PART` seconds of sound in each, or one item that is longer."""
+    found: list[list[Any]] = []
+    room = 0.0
+    for item in items:
+        if not found or length(item) > room:
+            found.append([])
+            room = PART
+        found[-1].append(item)
+        room -= length(item)
+    return found
