@@ -1,8 +1,9 @@
 """Stages at the same time: while one pack of recordings is heard, the next is decoded and the one before measured.
 
 Each stage has a thread of its own, which waits for the models' processes, and takes packs in order; a pack enters a
-stage when the stages that it needs are done with it. Models load while the first sound is decoded. Nothing is decided
-here: every result is stored under its key, as it would be by the stages one after the other, which find it there.
+stage when the stages that it needs are done with it. Models load while the first sound is decoded, and clips are made
+while other packs are heard. Nothing is decided here: every result is stored under its key, as it would be by the stages
+one after the other, which find it there.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
+from typing import cast
 
 from captioner.measuring import measure_all
-from captioner.planning import plan_all
+from captioner.planning import PlannedJob, plan_all
 from captioner.settings import Settings
 from captioner.stages import Job, Reporter, Stages, batches
 
@@ -60,9 +62,15 @@ class _Part:
             self.shown.say(text)
 
 
-def hear_all(jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> None:
-    """What is stale of all stages, of the plans and of the measures, where the engine gains by it. Raises what the
-    stages raise."""
+def hear_all(
+    jobs: Sequence[Job],
+    stages: Stages,
+    settings: Settings,
+    rate: Fraction,
+    ahead: Callable[[Sequence[PlannedJob]], None] | None = None,
+) -> None:
+    """What is stale of all stages, of the plans and of the measures, where the engine gains by it. `ahead` is given
+    each pack's measured plans. Raises what the stages raise."""
     stale = [job for job in jobs if stages.stale(job)]
     if not stale or not stages.engine.overlaps:
         return
@@ -76,12 +84,14 @@ def hear_all(jobs: Sequence[Job], stages: Stages, settings: Settings, rate: Frac
         "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
         **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
     }
-    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=f"captioner-{name}") for name in NEEDS}
+    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=f"captioner-{name}") for name in (*NEEDS, "ahead")}
     tasks: list[Future[object]] = [pools[role].submit(lanes[role].load, role) for role in roles]
     for pack in packs(todo, stages.engine.batch_seconds):
         done: dict[str, Future[object]] = {}
         for name, needs in NEEDS.items():
             done[name] = pools[name].submit(_work, calls[name], pack, [done[need] for need in needs])
+        if ahead is not None:
+            done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"])
         tasks += done.values()
     try:
         _await(tasks)
@@ -112,15 +122,19 @@ def _lanes(stages: Stages, roles: Sequence[str]) -> dict[str, Stages]:
     return {name: lane(name) for name in NEEDS}
 
 
-def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: Sequence[Future[object]]) -> None:
+def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: Sequence[Future[object]]) -> object:
     for need in before:
         need.result()
-    call([job for job in pack if job.failure is None])
+    return call([job for job in pack if job.failure is None])
 
 
-def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> None:
+def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> list[PlannedJob]:
     planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, stages.reporter))
-    measure_all(planned, stages)
+    return measure_all(planned, stages)
+
+
+def _pass_on(ahead: Callable[[Sequence[PlannedJob]], None], measured: Future[object]) -> None:
+    ahead(cast("list[PlannedJob]", measured.result()))
 
 
 def _await(tasks: Sequence[Future[object]]) -> None:

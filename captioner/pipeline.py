@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from captioner.backends import choose_backends
 from captioner.captions.edited import plain_speech
@@ -32,6 +32,9 @@ from captioner.store import ClipRow, Store, key_of, pack, unpack
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
 from captioner.turnfiles import write_heard
 from captioner.types import Caption, Cut, Picture
+
+if TYPE_CHECKING:
+    from captioner.ahead import Ahead
 
 UNDECIDED = "nobody has decided on it yet"
 """Why a clip is held that nothing speaks against: the dataset is under review."""
@@ -58,6 +61,8 @@ class Build:
     standing: frozenset[str] = frozenset()
     """Clips that stood in `OUT/clips` before."""
     decided: Decisions = field(default_factory=Decisions)
+    ahead: Ahead | None = None
+    """What makes clips while others are heard."""
 
     def run(self, *, yes: bool, dry: bool = False) -> Summary:
         """The whole build. Raises UsageError before anything is started, StoreError, ModelError."""
@@ -90,10 +95,11 @@ class Build:
             Job(recording, stages.keys(recording), recording.audio.duration or 0.0) for recording in found.recordings
         ]
         check_ahead(stages, found.recordings)
-        hear_all(jobs, stages, self.settings, rate)
+        self.decided = read_decisions(self.out)
+        makes_ahead = yes and self.engine.overlaps and self.settings.only is None
+        hear_all(jobs, stages, self.settings, rate, self._ahead(stages, len(jobs)).make if makes_ahead else None)
         stages.run([job for job in jobs if job.failure is None])
         usable = [job for job in jobs if job.failure is None]
-        self.decided = read_decisions(self.out)
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
         keep_sources(planned, stages.store, rate)
         planned, recut = shape_all(planned, stages, self.settings, rate, self.decided)
@@ -113,6 +119,12 @@ class Build:
         ]
         remember(stages.store, self.settings, self.inputs)
         return self._finish(found, planned, drafts, stages, rate, yes=yes)
+
+    def _ahead(self, stages: Stages, recordings: int) -> Ahead:
+        from captioner.ahead import Ahead  # brings what writes media
+
+        self.ahead = Ahead(stages, self.out / "clips", recordings, self._accepted)
+        return self.ahead
 
     def _finish(
         self,
@@ -158,7 +170,13 @@ class Build:
             picture = stages.result(entry.job, "picture", Picture) if recording.video is not None and cuts else None
             wanted.append(ToWrite(recording, picture, cuts))
         texts = {id_: drafts[id_].text for id_ in ids}
-        return write_dataset(wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter)
+        made = self.ahead.made if self.ahead is not None else {}
+        outcome = write_dataset(
+            wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter, made
+        )  # fmt: skip
+        if self.ahead is not None:
+            self.ahead.clear()
+        return outcome
 
     def _accepted(self, cut: Cut, caption: Caption | None = None) -> bool:
         """Whether a cut is written: as a person decided, else without a look at it where nothing speaks against it.

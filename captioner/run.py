@@ -74,8 +74,10 @@ def build(
     from captioner.pipeline import Build
 
     watch = Stopwatch()
-    with Models(resolved.device, resolved.contain, resolved.thread_count, resolved.patience) as models:
-        engine = Local(resolved.thread_count, models)
+    with (
+        Models(resolved.device, resolved.contain, resolved.thread_count, resolved.patience) as models,
+        Local(resolved.thread_count, models) as engine,
+    ):
         work = Build(paths, folder, resolved, engine, reporter or Quiet(), watch.time, watch.seconds)
         return work.run(yes=yes, dry=dry_run)
 

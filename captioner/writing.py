@@ -1,7 +1,7 @@
 """What stands in `OUT/clips/`: pairs of a clip and its caption, verified, and nothing else of ours.
 
 A clip is made in a folder aside, decoded and checked there, and only then moved to its name; a `.txt` that a person
-changed is theirs and stays.
+changed is theirs and stays. `ahead` makes clips before it is known what belongs in the dataset.
 """
 
 from __future__ import annotations
@@ -42,6 +42,14 @@ class ToWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A clip that was made ahead: whole and checked, and not in the dataset yet."""
+
+    path: Path
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteOutcome:
     fresh: tuple[str, ...]
     edited: tuple[str, ...]
@@ -77,8 +85,9 @@ def write_dataset(
     store: Store,
     engine: Engine,
     reporter: Reporter,
+    ahead: Mapping[str, Made] | None = None,
 ) -> WriteOutcome:
-    """Make `OUT/clips/` hold exactly `wanted` with `captions` (clip id -> text)."""
+    """Make `OUT/clips/` hold exactly `wanted` with `captions` (clip id -> text). `ahead`: clips by their keys."""
     clips, aside = out / "clips", store.folder / "aside"
     clips.mkdir(parents=True, exist_ok=True)
     aside.mkdir(exist_ok=True)
@@ -86,14 +95,14 @@ def write_dataset(
         left.unlink()
     spec = clip_spec(settings, engine.threads, len(wanted))
     written = store.written()
-    todo = [_stale(entry, written, spec, clips) for entry in wanted]
+    todo = [stale(entry, written, spec, clips) for entry in wanted]
     total = sum(len(entry.cuts) for entry in todo)
-    parts = [
-        Part(entry, captions, written, clips, aside, spec).of(cuts)
-        for entry in todo
-        for cuts in _parts(entry, engine.threads, total)
-    ]
-    fresh, failures = _encode(parts, store, engine, reporter)
+    ledger = _Ledger(store, reporter)
+    if total:
+        reporter.stage("write", total, "clips")
+    whole = [Part(entry, captions, written, clips, aside, spec) for entry in todo]
+    left_over = [part.of(_not_made(part, ahead or {}, ledger)) for part in whole]
+    fresh, failures = _encode(shared(left_over, engine.threads), store, engine, ledger)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
     by_hand = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
@@ -103,7 +112,9 @@ def write_dataset(
     return WriteOutcome(tuple(fresh), tuple(by_hand), tuple(removed), tuple(failures), tuple(strangers))
 
 
-def _stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, clips: Path) -> ToWrite:
+def stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, clips: Path) -> ToWrite:
+    """The same without the clips that stand as they should."""
+
     def stands(cut: Cut) -> bool:
         row = written.get(cut.id)
         if row is None or row.key != clip_key(cut, entry.recording, spec):
@@ -123,6 +134,7 @@ class Part:
 
     entry: ToWrite
     captions: Mapping[str, str]
+    """Of each clip; a clip without one is made ahead: it gets its key for a name, and no text."""
     before: Mapping[str, WrittenRow]
     """What stood of these clips."""
     clips: Path
@@ -178,17 +190,42 @@ def _publish(clip: Written, cut: Cut, part: Part) -> WrittenRow | Failure:
     except ClipMismatch as error:
         clip.path.unlink(missing_ok=True)
         return _failure(cut, error)
-    caption, media = part.captions[clip.id], part.clips / clip.path.name
-    text = part.clips / f"{clip.id}.txt"
-    known = part.before.get(clip.id)
+    if clip.id not in part.captions:  # made ahead
+        media = part.clips / f"{clip_key(cut, recording, part.spec)}{clip.path.suffix}"
+        clip.path.replace(media)
+        return _row(media, clip.repeated, cut, part, "")
+    return _named(clip.path, clip.repeated, cut, part)
+
+
+def _named(path: Path, repeated: int, cut: Cut, part: Part) -> WrittenRow:
+    """Gives a whole clip its name and its caption."""
+    caption, media = part.captions[cut.id], part.clips / f"{cut.id}{path.suffix}"
+    text = part.clips / f"{cut.id}.txt"
+    known = part.before.get(cut.id)
     if known is None or not edited(text, known.caption):
         write_text(text, caption, part.aside)
     else:
         caption = known.caption  # so that the text on disk still counts as a person's
-    clip.path.replace(media)
+    path.replace(media)
+    return _row(media, repeated, cut, part, caption)
+
+
+def _row(media: Path, repeated: int, cut: Cut, part: Part, caption: str) -> WrittenRow:
     stat = media.stat()
-    key = clip_key(cut, recording, part.spec)
-    return WrittenRow(clip.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, clip.repeated)
+    key = clip_key(cut, part.entry.recording, part.spec)
+    return WrittenRow(cut.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, repeated)
+
+
+def _not_made(part: Part, ahead: Mapping[str, Made], ledger: _Ledger) -> list[Cut]:
+    """The cuts that are still to be made; the others get their names."""
+    left = []
+    for cut in part.entry.cuts:
+        made = ahead.get(clip_key(cut, part.entry.recording, part.spec))
+        if made is not None and made.path.is_file():  # the same cut of a copy may have taken it
+            ledger.told(part, _named(made.path, made.repeated, cut, part))
+        else:
+            left.append(cut)
+    return left
 
 
 def _failure(cut: Cut, error: CaptionerError) -> Failure:
@@ -223,10 +260,7 @@ class _Ledger:
                 self._reporter.advance(1)
 
 
-def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Reporter) -> tuple[list[str], list[Failure]]:
-    ledger = _Ledger(store, reporter)
-    if parts:
-        reporter.stage("write", sum(len(part.entry.cuts) for part in parts), "clips")
+def _encode(parts: Sequence[Part], store: Store, engine: Engine, ledger: _Ledger) -> tuple[list[str], list[Failure]]:
     again: list[Part] = []
 
     def done(part: Part, answer: CaptionerError | None) -> None:
@@ -240,7 +274,7 @@ def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Repor
 
     try:
         while parts:
-            takes = inf if store.meta(DIED) else sum(map(_seconds, parts))
+            takes = inf if store.meta(DIED) else sum(map(seconds_of, parts))
             engine.apart(make, parts, done, ledger.told, ledger.collect, takes)
             parts, again = again, []
     finally:
@@ -248,10 +282,16 @@ def _encode(parts: Sequence[Part], store: Store, engine: Engine, reporter: Repor
     return ledger.fresh, ledger.failures
 
 
-def _seconds(part: Part) -> float:
+def seconds_of(part: Part) -> float:
     """What a part takes one core, roughly."""
     share = _PICTURE_COST if part.entry.recording.has_picture else _SOUND_COST
     return share * float(sum(cut.frames / cut.rate for cut in part.entry.cuts))
+
+
+def shared(wholes: Sequence[Part], workers: int) -> list[Part]:
+    """The same work in parts, so that no worker waits long for another."""
+    total = sum(len(whole.entry.cuts) for whole in wholes)
+    return [whole.of(cuts) for whole in wholes for cuts in _parts(whole.entry, workers, total)]
 
 
 def _parts(entry: ToWrite, workers: int, total: int) -> list[tuple[Cut, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import captioner
-from captioner import flow, planning
+from captioner import ahead, flow, planning, writing
 from captioner.engine.local import Local
 from captioner.errors import CaptionerError
 from captioner.run import Quiet
@@ -72,8 +73,19 @@ def test_the_same_clips_captions_and_failures(raw: Path, tmp_path: Path, monkeyp
         made.append(job.recording.name)
         return plan(job, *rest)
 
+    left: list[int] = []
+    encode = writing._encode
+
+    def watched(parts: Sequence[writing.Part], *rest: Any) -> Any:
+        left.append(sum(len(part.entry.cuts) for part in parts))
+        return encode(parts, *rest)
+
     monkeypatch.setattr(planning, "plan_recording", counted)
+    monkeypatch.setattr(writing, "_encode", watched)
     two = build(raw, tmp_path / "two")
+    assert left == [0], "all clips were made while others were heard"
+    assert two.fresh == two.written != ()
+    assert not (tmp_path / "two" / ".captioner" / "ahead").exists()
     assert sorted(made) == ["hum.wav", "phone.mp4", "table.wav"], "each is planned once"
     assert {"vad load", "asr load", "voice load"} <= set(two.seconds)
     assert texts(tmp_path / "one") == texts(tmp_path / "two")
@@ -82,6 +94,49 @@ def test_the_same_clips_captions_and_failures(raw: Path, tmp_path: Path, monkeyp
     assert one.failures, "the mute file must fail in both"
     again = build(raw, tmp_path / "two")
     assert not {"vad load", "asr load", "diarizer load", "voice load"} & set(again.seconds), "nothing was stale"
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("several")
+def test_what_cannot_be_made_ahead_is_made_when_the_dataset_is_written(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = build(raw, tmp_path / "whole")
+    make = ahead.make
+
+    def broken(part: writing.Part, tell: Any) -> None:
+        if part.entry.recording.name == "phone.mp4":
+            raise CaptionerError("no room for it")
+        make(part, tell)
+
+    monkeypatch.setattr(ahead, "make", broken)
+    again = build(raw, tmp_path / "again")
+    assert texts(tmp_path / "again") == texts(tmp_path / "whole")
+    assert media(tmp_path / "again") == media(tmp_path / "whole")
+    assert [failure.name for failure in again.failures] == [failure.name for failure in whole.failures]
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("several")
+def test_nothing_is_made_ahead_of_a_review_or_of_what_stands(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = ahead.make
+
+    def watched(part: writing.Part, tell: Any) -> None:
+        made.extend(cut.id for cut in part.entry.cuts)
+        make(part, tell)
+
+    monkeypatch.setattr(ahead, "make", watched)
+    build(raw, tmp_path / "out", yes=False)
+    assert made == []
+    written = build(raw, tmp_path / "out").written
+    assert made == [], "nothing was heard anew"
+    shutil.rmtree(tmp_path / "out" / ".captioner" / "sound")
+    (tmp_path / "out" / "clips" / f"{written[0]}.mp4").unlink(missing_ok=True)
+    assert build(raw, tmp_path / "out").written == written
+    assert set(made) <= {written[0]}
 
 
 @pytest.mark.models

@@ -54,6 +54,24 @@ def shouted(words: list[str], processes: bool) -> tuple[dict[str, Any], list[str
     return answers, heard
 
 
+def said_by(engine: Local, words: list[str]) -> set[int]:
+    """The processes that answered."""
+    answers: dict[str, Any] = {}
+    engine.apart(errands.shout, words, answers.__setitem__)
+    return {answer[1] for answer in answers.values() if not isinstance(answer, CaptionerError)}
+
+
+def test_workers_stay_where_stages_overlap_and_only_within_the_run() -> None:
+    with Local(2, overlaps=True, processes=True) as engine:
+        first = said_by(engine, ["a", "b"])
+        assert said_by(engine, ["c"]) <= first
+        said_by(engine, ["abort", "d"])
+        assert said_by(engine, ["e", "f"]) - first, "one that died is started anew"
+    assert all(gone(process) for process in first)
+    with Local(2, overlaps=False, processes=True) as engine:
+        assert said_by(engine, ["a"]) != said_by(engine, ["a"])
+
+
 def test_threads_and_processes_answer_alike() -> None:
     words = ["a", "b", "print", "broken", "c"]
     (here, news), (there, others) = shouted(words, processes=False), shouted(words, processes=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 from captioner.backends import Backend
@@ -31,7 +31,8 @@ TICK = 0.25
 class Local:
     """Batches one after the other, single items on `threads` threads, or in as many processes.
 
-    `processes`: whether what may run in processes does; None for where that is worth it.
+    `processes`: whether what may run in processes does; None for where that is worth it. Within a `with`, processes
+    stay from one call to the next where stages overlap; elsewhere they would only hold memory while models run.
     """
 
     def __init__(
@@ -46,6 +47,19 @@ class Local:
         self._models = models or Models(threads=threads)
         self._overlaps = overlaps
         self._stopped = Event()
+        self._entered = False
+        self._hands: Hands | None = None
+        self._turn = Lock()
+
+    def __enter__(self) -> Local:
+        self._entered = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entered = False
+        if self._hands is not None:
+            self._hands.close()
+            self._hands = None
 
     @property
     def batch_seconds(self) -> float:
@@ -128,11 +142,22 @@ class Local:
             if count == 0:
                 self._each(lambda item: work(item, news.of(item)), items, finished, every, self.threads)
             else:
-                with closing(Hands()) as hands:
+                with self._lent() as hands:
                     call = partial(_by_hand, hands, work, news)
                     self._each(call, items, finished, every, count, hands.end)
         finally:
             news.pass_on()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Hands]:
+        """Workers for one call."""
+        if not (self._entered and self.overlaps):
+            with closing(Hands()) as hands:
+                yield hands
+            return
+        with self._turn:
+            self._hands = self._hands or Hands()
+        yield self._hands
 
     def _each(
         self,
@@ -164,6 +189,8 @@ class Local:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if stop is not None:
+                    if self._hands is not None:
+                        self._stopped.set()  # the workers are other calls' too, which must not take this for a death
                     stop()
                     while any(future.running() for future in waiting):
                         time.sleep(0.02)

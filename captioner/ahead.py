@@ -1,0 +1,78 @@
+"""Clips made while other recordings are still heard: the encoders' cores would else idle until all speakers are known.
+
+What a clip shows and sounds like is known once its recording is planned; whether it belongs in the dataset, and what is
+said of it, only when everything is heard. What is made in vain is thrown away; what could not be made ahead is
+made, and its error told, when the dataset is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from captioner.errors import CaptionerError
+from captioner.judging import judge_all
+from captioner.planning import PlannedJob
+from captioner.stages import Stages
+from captioner.store import WrittenRow
+from captioner.summary import Failure
+from captioner.types import Cut, Picture
+from captioner.writing import Made, Part, ToWrite, clip_spec, make, seconds_of, shared, stale
+
+FOLDER = "ahead"
+
+
+class Ahead:
+    """`wanted` says of a cut, with the doubts that it has so far, whether it will be written."""
+
+    def __init__(self, stages: Stages, clips: Path, recordings: int, wanted: Callable[[Cut], bool]) -> None:
+        self._stages = stages
+        # Of all recordings, not of a pack: the encoder's threads, on which its bytes depend, are those of `writing`.
+        self._spec = clip_spec(stages.settings, stages.engine.threads, recordings)
+        self._clips = clips
+        self._wanted = wanted
+        self._folder = stages.store.folder / FOLDER
+        self._made: dict[str, Made] = {}
+        self.clear()
+
+    @property
+    def made(self) -> Mapping[str, Made]:
+        """By the clip's key."""
+        return self._made
+
+    def make(self, planned: Sequence[PlannedJob]) -> None:
+        """The clips of measured plans. Raises UsageError alone."""
+        stages, spec = self._stages, self._spec
+        aside = stages.store.folder / "aside"
+        for folder in (self._folder, aside):
+            folder.mkdir(exist_ok=True)
+        written = stages.store.written()
+        entries = [self._entry(entry) for entry in judge_all(planned, stages.settings)]
+        todo = [stale(entry, written, spec, self._clips) for entry in entries]
+        wholes = [Part(entry, {}, {}, self._folder, aside, spec) for entry in todo if entry.cuts]
+        parts = shared(wholes, stages.engine.threads)
+        if parts:
+            stages.time("write", lambda: stages.engine.apart(make, parts, _done, self._told, None, _takes(parts)))
+
+    def clear(self) -> None:
+        """Throws away what is left."""
+        self._made.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _entry(self, entry: PlannedJob) -> ToWrite:
+        recording, cuts = entry.job.recording, tuple(filter(self._wanted, entry.planned.cuts))
+        picture = self._stages.result(entry.job, "picture", Picture) if recording.video is not None and cuts else None
+        return ToWrite(recording, picture, cuts)
+
+    def _told(self, _part: Part, news: WrittenRow | Failure) -> None:
+        if isinstance(news, WrittenRow):
+            self._made[news.key] = Made(self._folder / news.media, news.repeated)
+
+
+def _takes(parts: Sequence[Part]) -> float:
+    return sum(map(seconds_of, parts))
+
+
+def _done(_part: Part, _answer: CaptionerError | None) -> None:
+    """An error is told when the clip is made again, for good."""
