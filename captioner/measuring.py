@@ -12,13 +12,15 @@ from captioner.measures import Measures, Tag
 from captioner.models.protocols import Excerpt, Meter
 from captioner.planning import PlannedJob
 from captioner.speech.regions import speech_regions
-from captioner.stages import Stages
+from captioner.stages import BATCH_SECONDS, Engine, Stages
 from captioner.store import key_of
 from captioner.times import Span
 from captioner.types import SPEECH_RATE, Activity, Cut, Sound
 
-HELD = 240.0
-"""Seconds of cuts that are measured in one call."""
+HELD, A_CORE = 240.0, 60.0
+"""Seconds of cuts that are measured in one call, at least, and for each core: who is done first waits for the last."""
+MOST_HELD = 1800.0
+"""... at most, and where a GPU hears them: 115 MB."""
 LEAST_HEARD = 0.2
 """Seconds of a tag inside a cut below which it is its neighbour's."""
 LEAST_SHARE, SURELY = 0.5, 2.6
@@ -46,10 +48,11 @@ def _seconds(entry: PlannedJob) -> float:
 
 
 def _measure(todo: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stages) -> None:
-    """Measures all cuts, `HELD` seconds of them a call, and stores a recording's when they are all done."""
+    """Measures all cuts, so many a call as `held` says, and stores a recording's when they are all done."""
     done: list[Measures] = []
     waiting = deque(todo)
-    for batch in _batches(excerpt for entry, _ in todo for excerpt in excerpts_of(entry, stages)):
+    excerpts = (excerpt for entry, _ in todo for excerpt in excerpts_of(entry, stages))
+    for batch in _batches(excerpts, held(stages.engine)):
         answers = stages.engine.batch(lambda some: meter.measure(some, stages.reporter.advance), batch)
         for answer in answers:
             # A cut that cannot be measured stays, and nothing of it is guessed.
@@ -72,16 +75,23 @@ def _store(waiting: deque[tuple[PlannedJob, str]], done: list[Measures], stages:
     return done
 
 
-def _batches(excerpts: Iterable[Excerpt]) -> Iterator[list[Excerpt]]:
-    """In order, `HELD` seconds of sound a batch: an hour's cuts at once would take 200 MB."""
+def held(engine: Engine) -> float:
+    """Seconds of cuts that one call gets."""
+    if engine.batch_seconds > BATCH_SECONDS:
+        return MOST_HELD
+    return min(MOST_HELD, max(HELD, A_CORE * engine.threads))
+
+
+def _batches(excerpts: Iterable[Excerpt], most: float) -> Iterator[list[Excerpt]]:
+    """In order, `most` seconds of sound a batch: an hour's cuts at once would take 230 MB."""
     batch: list[Excerpt] = []
-    held = 0
+    size = 0
     for excerpt in excerpts:
         batch.append(excerpt)
-        held += len(excerpt.samples)
-        if held >= HELD * SPEECH_RATE:
+        size += len(excerpt.samples)
+        if size >= most * SPEECH_RATE:
             yield batch
-            batch, held = [], 0
+            batch, size = [], 0
     if batch:
         yield batch
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.measuring import HELD, _batches
+from captioner.engine.loading import Models
+from captioner.engine.local import Local
+from captioner.measuring import HELD, MOST_HELD, _batches, held
+from captioner.models import cuda
 from captioner.models.protocols import Excerpt
 from captioner.types import SPEECH_RATE
 
@@ -15,8 +19,15 @@ from captioner.types import SPEECH_RATE
 def test_a_batch_holds_little_more_than_it_may_and_nothing_is_lost(tenths: list[int]) -> None:
     sound = np.zeros(200 * SPEECH_RATE, np.float32)  # views of it: no memory
     excerpts = [Excerpt(sound[: length * SPEECH_RATE // 10], (), index) for index, length in enumerate(tenths)]
-    batches = list(_batches(iter(excerpts)))
+    batches = list(_batches(iter(excerpts), HELD))
     assert [one.words for batch in batches for one in batch] == list(range(len(tenths)))
     for batch in batches:
         assert sum(len(one.samples) for one in batch[:-1]) < HELD * SPEECH_RATE
     assert all(sum(len(one.samples) for one in batch) >= HELD * SPEECH_RATE for batch in batches[:-1])
+
+
+def test_many_cores_and_a_gpu_get_more_at_once_and_no_machine_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many, most = (held(Local(threads, Models("cpu", threads=threads))) for threads in (2, 16, 999))
+    assert HELD == few < many < most == MOST_HELD <= 1800
+    monkeypatch.setattr(cuda, "count", lambda: 1)
+    assert held(Local(2, Models("auto", threads=2))) == MOST_HELD
