@@ -161,7 +161,8 @@ def test_pitch_of_any_length_is_tracked_together_as_each_alone(torch: Any, devic
         wanted = tracker(sound)
         assert found.pitch.shape == wanted.pitch.shape == found.voiced.shape
         differ += int((found.voiced != wanted.voiced).sum())
-        both = found.voiced & wanted.voiced
+        # A frame without a voice has no best pitch: on a GPU rounding may choose another.
+        both = found.voiced & wanted.voiced if device.type == "cuda" else wanted.pitch > 0
         assert np.abs(found.pitch[both] / wanted.pitch[both] - 1).max(initial=0) < 1e-3
     assert differ <= 2, "of thousands: those at the very limit"
 

@@ -17,7 +17,7 @@ from captioner.measures import Voiceprint
 from captioner.models.fitting import Room, served
 from captioner.models.protocols import Excerpt, Progress, Samples
 from captioner.models.torch_campplus import HOP, WINDOW, Banks, CamPlus
-from captioner.models.torch_layers import device_of
+from captioner.models.torch_layers import computing, device_of
 from captioner.models.voice import measured
 from captioner.models.voice.hearing import Heard, judged
 from captioner.models.voice.masks import speech_reach
@@ -109,13 +109,15 @@ class Networks:
     def _uploaded(self, spoken: Sequence[Samples]) -> Any:
         import torch
 
-        return torch.from_numpy(np.concatenate(spoken)).to(self._device)
+        with computing("the sound of clips"):
+            return torch.from_numpy(np.concatenate(spoken)).to(self._device)
 
     def _embedded(self, sound: Any, some: Sequence[_Stretch]) -> list[NDArray[np.float32]]:
         import torch
 
-        starts = torch.from_numpy(np.concatenate([one.starts for one in some])).to(self._device)
-        return list(self._voices.embed(self._banks(sound, starts), [len(one.starts) for one in some]))
+        with computing(f"{len(some)} stretches of speech"):
+            starts = torch.from_numpy(np.concatenate([one.starts for one in some])).to(self._device)
+            return list(self._voices.embed(self._banks(sound, starts), [len(one.starts) for one in some]))
 
 
 def _frames(samples: int) -> int:
