@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from captioner.stages import Reporter
+    from captioner.ports import Reporter
     from captioner.summary import Summary
 
 __version__ = "0.1.0"

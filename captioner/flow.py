@@ -18,8 +18,9 @@ from typing import cast
 
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
+from captioner.ports import Reporter
 from captioner.settings import Settings
-from captioner.stages import Job, Reporter, Stages, batches
+from captioner.stages import Job, Stages, batches
 
 PACKS = 4
 """Packs at least, where there is enough sound: the first one's way through all stages is time in which others idle."""

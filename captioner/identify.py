@@ -9,8 +9,8 @@ from pathlib import Path
 from captioner.errors import CaptionerError, MediaError
 from captioner.media.discover import Source, discover, fingerprint
 from captioner.media.slugs import slugs
+from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
-from captioner.stages import Engine, Reporter
 from captioner.store import Store, key_of
 from captioner.summary import Failure
 from captioner.types import AudioStream, Recording, VideoStream

@@ -11,8 +11,9 @@ from captioner.errors import CaptionerError
 from captioner.measures import Measures, Tag
 from captioner.models.protocols import Excerpt, Meter
 from captioner.planning import PlannedJob
+from captioner.ports import Engine
 from captioner.speech.regions import speech_regions
-from captioner.stages import BATCH_SECONDS, Engine, Stages
+from captioner.stages import BATCH_SECONDS, Stages
 from captioner.store import key_of
 from captioner.times import Span
 from captioner.types import SPEECH_RATE, Activity, Cut, Sound

@@ -23,11 +23,12 @@ from captioner.identities import chosen, label_all, people_of
 from captioner.judging import gates_summary, judge_all
 from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
+from captioner.ports import Engine, Reporter
 from captioner.reviewlog import read_decisions
 from captioner.rowmaking import ROWS_VERSION, fill_rows, keep_voices, retell, told_all
 from captioner.settings import Settings
 from captioner.shaping import keep_sources, shape_all
-from captioner.stages import Engine, Job, Reporter, Stages
+from captioner.stages import Job, Stages
 from captioner.store import ClipRow, Store, key_of, pack, unpack
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
 from captioner.turnfiles import write_heard

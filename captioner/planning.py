@@ -13,6 +13,7 @@ from captioner.cuts.frames import FrameRule
 from captioner.cuts.plan import keep_whole, plan
 from captioner.cuts.values import Footage
 from captioner.errors import RecordingError
+from captioner.ports import Reporter
 from captioner.settings import Settings
 from captioner.speech.assign import assign
 from captioner.speech.correct import correct
@@ -22,7 +23,7 @@ from captioner.speech.regions import speech_regions
 from captioner.speech.stray import unexplained
 from captioner.speech.trust import VERSION as TRUST_VERSION
 from captioner.speech.trust import weighed
-from captioner.stages import Job, Reporter, Stages, words_stage
+from captioner.stages import Job, Stages, words_stage
 from captioner.store import key_of
 from captioner.summary import Failure
 from captioner.types import Activity, Cut, Diarization, LeftOut, Line, Picture, Recording, Sound, Transcript

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from captioner.errors import UsageError
 
 if TYPE_CHECKING:
+    from captioner.ports import Reporter
     from captioner.settings import Settings
-    from captioner.stages import Reporter
     from captioner.summary import Summary
 
 

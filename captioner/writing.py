@@ -17,8 +17,9 @@ from captioner.errors import CaptionerError, ClipMismatch, MediaError, OutOfMemo
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
+from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
-from captioner.stages import DIED, Engine, Reporter
+from captioner.stages import DIED
 from captioner.store import Store, WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
