@@ -171,8 +171,8 @@ def campplus() -> Any:
             self.runtime = Embedder(2)
             self.half = False
             """Products in half precision, on a GPU."""
-            self.torched: dict[torch.device, Torched] = {}
-            """On each device that it is heard on."""
+            self.networks: dict[torch.device, Torched] = {}
+            """On each device that it hears on."""
 
         def num_frames(self, num_samples: int) -> int:
             return 1 + (num_samples - 400) // 160
@@ -199,10 +199,13 @@ def campplus() -> Any:
         def embedded(self, heard: Any) -> Any:
             if heard.device.type == "cpu":  # several times as fast as torch there
                 return torch.from_numpy(self.runtime.embed(heard.numpy()))
-            if heard.device not in self.torched:
-                self.torched[heard.device] = Torched(heard.device)
-            network = self.torched[heard.device]
             with torch.autocast("cuda", torch.float16, enabled=self.half):
-                return network.forward(heard[None], torch.tensor([len(heard)], device=heard.device))[0].float()
+                return self.torched(heard)
+
+        def torched(self, heard: Any) -> Any:
+            if heard.device not in self.networks:
+                self.networks[heard.device] = Torched(heard.device)
+            count = torch.tensor([len(heard)], device=heard.device)
+            return self.networks[heard.device].forward(heard[None], count)[0].float()
 
     return CamPlus().eval()

@@ -57,7 +57,8 @@ class Options:
     batch: int = 8
     """Windows of 10 s that the segmentation network hears at once; halved by itself where memory runs out."""
     device: str = "auto"
-    """cpu, cuda, cuda:1, or auto: a GPU where ONNX Runtime has its CUDA provider."""
+    """Of the segmentation: cpu, cuda, cuda:1, or auto: a GPU where ONNX Runtime has its CUDA provider. Embeddings, of
+    stretches of all lengths, are the CPU's."""
     lenience: float = 0.0
     """Added to the cosine distances up to which voices are one person: above 0 finds fewer speakers, below 0 more."""
 
