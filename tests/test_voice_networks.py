@@ -179,6 +179,31 @@ def test_clips_are_measured_as_on_the_cpu(device: Any) -> None:
     assert networks.Networks(device).measure([]) == []
 
 
+@models
+def test_in_one_process_a_gpu_hears_a_batch_first(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def on(options: measured.Options) -> networks.Networks:
+        asked.append(options.device)
+        return networks.Networks(torch.device("cpu"))
+
+    monkeypatch.setattr(networks, "load", on)
+    monkeypatch.setattr(measured, "Hearing", None)  # nothing is heard twice
+    meter = measured.load(measured.Options(threads=2, device="cuda:1"))
+    told: list[float] = []
+    assert_alike(meter.measure(clips()[:6], told.append), on_cpu()[:6])
+    assert (asked, len(told)) == (["cuda:1"], 6)
+
+
+@gpu
+@models
+def test_a_gpu_is_warm_before_its_first_clip(torch: Any) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    networks.load(measured.Options(device="cuda:0"))
+    assert torch.cuda.max_memory_allocated("cuda:0") > 100 << 20
+
+
 # --- batches, and where they run -------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ What it answers goes with the clips into `rest`, which measures the other half o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,6 @@ TOGETHER = 128
 WARM, SECONDS = 64, 5
 """Clips, and their length, that a GPU hears first: it loads its code at the first call, which is best done while the
 sound is still decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Where the filter bank frames of a stretch begin, in samples of all clips one after the other: int64 (n,)."""
-
-    starts: NDArray[np.int64]
 
 
 def load(options: measured.Options) -> Networks:
@@ -90,13 +83,14 @@ class Networks:
             for samples, spans, begin in zip(spoken, speech, begins, strict=True)
         ]
         offsets = np.cumsum([0, *map(len, spoken)])
+        # Where the frames of each stretch begin, in samples of all clips one after the other.
         parts = [
-            _Stretch(offset + own.astype(np.int64) * HOP)
+            offset + own.astype(np.int64) * HOP
             for offset, mine in zip(offsets, frames, strict=False)
             for own in stretches(mine)
         ]
         # In order of length, those that are filled up to one length are together.
-        order = sorted(range(len(parts)), key=lambda place: len(parts[place].starts))
+        order = sorted(range(len(parts)), key=lambda place: len(parts[place]))
         vectors: list[Any] = [None] * len(parts)
         if parts:
             sound = self._uploaded(spoken)
@@ -112,12 +106,12 @@ class Networks:
         with computing("the sound of clips"):
             return torch.from_numpy(np.concatenate(spoken)).to(self._device)
 
-    def _embedded(self, sound: Any, some: Sequence[_Stretch]) -> list[NDArray[np.float32]]:
+    def _embedded(self, sound: Any, some: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         import torch
 
         with computing(f"{len(some)} stretches of speech"):
-            starts = torch.from_numpy(np.concatenate([one.starts for one in some])).to(self._device)
-            return list(self._voices.embed(self._banks(sound, starts), [len(one.starts) for one in some]))
+            starts = torch.from_numpy(np.concatenate(some)).to(self._device)
+            return list(self._voices.embed(self._banks(sound, starts), [len(one) for one in some]))
 
 
 def _frames(samples: int) -> int:
