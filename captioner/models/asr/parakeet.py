@@ -1,0 +1,283 @@
+"""Parakeet, NVIDIA's FastConformer with a TDT, RNN-T or CTC head, on transformers: no NeMo. For a GPU.
+
+On the open ASR leaderboard's A100 parakeet-tdt-0.6b hears some 3,300 times real time, seventeen times as fast as
+Whisper large-v3-turbo, with fewer errors in English; a transducer's words come with their own frames. Any model in
+transformers' layout: a repository or a folder. This code is compared with transformers' own search and times on made
+weights, and has not been run with the published ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsError, WeightsMissing
+from captioner.models.asr import guards, packing, weights
+from captioner.models.asr.courses import Course, Steps, quietest_in, sound_of, transcript_of
+from captioner.models.asr.guards import Hearing
+from captioner.models.asr.packing import Piece
+from captioner.models.asr.timing import UNSPACED, placed
+from captioner.models.asr.tokenwords import START, UNWRITTEN, Token, languages_of, mean_log_probability, raw_words
+from captioner.models.fitting import Room, fitted
+from captioner.models.protocols import Listening, Progress, Samples, Transcriber
+from captioner.types import Transcript
+
+if TYPE_CHECKING:
+    from captioner.models.asr.parakeetnet import Net
+    from captioner.models.fetching import Wanted
+
+VERSION = "parakeet 1"
+
+DEFAULT = "nvidia/parakeet-tdt-0.6b-v3"
+GPU_COMMAND = "pip install 'captioner[gpu]'"
+FILES = ("*.json", "*.safetensors")
+NEEDED = ("config.json", "tokenizer.json", "*.safetensors")
+KINDS = {"parakeet_tdt": "ParakeetForTDT", "parakeet_rnnt": "ParakeetForRNNT", "parakeet_ctc": "ParakeetForCTC"}
+PRECISIONS = ("float32", "bfloat16", "float16")
+ON_CPU = 9_000
+"""Frames of 10 ms in one call, padding and all."""
+ON_GPU = 384_000
+"""More than an hour; past that nothing gets faster."""
+SHARE = 0.3
+"""Of the GPU's free memory that one call may take."""
+A_FRAME = 70_000
+"""Bytes a frame: the first convolution's 256 channels of 64 bands, in and out."""
+PIECES = 768
+"""Most pieces in one call."""
+LANES = 2
+"""While the GPU is at one batch, words are made of the one before and sound is read for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    model: str | None = None
+    """A hub repository such as nvidia/parakeet-tdt-0.6b-v3 (the default), or a folder in transformers' layout."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, or auto: a GPU where torch finds one."""
+    precision: str = "auto"
+    """The encoder's: float32, bfloat16, float16; auto is bfloat16 on a GPU, float32 on a CPU."""
+    batch_size: int = 0
+    """Most pieces heard at once; 0 for what the processor takes. Halved by itself where memory runs out."""
+    language: str | None = None
+    """ISO 639-1 of every recording that does not come with its own. The models do not say what they hear: without it
+    the language of a model for several is unknown."""
+
+
+def fingerprint(options: Options) -> tuple[str, ...]:
+    """What the options do not say of the weights: size and time of a folder's files; () for names on the hub."""
+    folder = Path(options.model or DEFAULT).expanduser()
+    if not folder.is_dir():
+        return ()
+    files = sorted(file for pattern in FILES for file in folder.glob(pattern))
+    states = [(file.name, file.stat()) for file in files]
+    return (str(folder.resolve()), *(f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states))
+
+
+def wanted(repository: str) -> Wanted:
+    """What of a repository is needed."""
+    from captioner.models.fetching import Wanted
+
+    return Wanted(repository, FILES, needed=NEEDED)
+
+
+def load(options: Options) -> Transcriber:
+    """Raises BackendMissing without torch and a transformers that has Parakeet, WeightsMissing, ModelError for a model
+    or a device that it cannot be, SettingsError."""
+    if options.batch_size < 0 or options.precision not in ("auto", *PRECISIONS):
+        raise SettingsError(f"asr_options: batch_size is 0 or more, precision auto, {', '.join(PRECISIONS)}")
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise BackendMissing(f"asr parakeet: {error}; {GPU_COMMAND}, or choose faster_whisper") from error
+    from captioner.models.asr.parakeetnet import Front, Net
+    from captioner.models.asr.whisper_torch import torch_device
+
+    device = torch_device(options.device)
+    folder = _folder(options.model or DEFAULT)
+    pieces = _pieces(folder)
+    model, extractor = _opened(transformers, folder)
+    if any(pieces[model.config.vocab_size :]):
+        raise ModelError(f"{folder}: the tokenizer is another model's: it has more tokens than the model says")
+    pieces += [""] * (model.config.vocab_size - len(pieces))
+    kind = options.precision if options.precision != "auto" else ("bfloat16" if device.type == "cuda" else "float32")
+    frames = ON_CPU
+    net = Net(model, Front.of(extractor), pieces, device, getattr(torch, kind))
+    if device.type == "cuda":
+        frames = int(min(ON_GPU, max(3000, SHARE * torch.cuda.mem_get_info(device)[0] / A_FRAME)))
+    known = languages_of(pieces)
+    _check(options.language, known)
+    return Parakeet(
+        net, options.language, known, Room(frames), options.batch_size or PIECES, LANES if device.type == "cuda" else 1
+    )
+
+
+def _folder(name: str) -> Path:
+    """Where the model is, fetched where it has to be."""
+    from captioner.models.fetching import Hub, fetch, here
+    from captioner.models.hubfaults import HubFault
+
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        missing = [need for need in NEEDED if not any(folder.glob(need))]
+        if missing:
+            nemo = (
+                "; a .nemo file is made one by transformers' convert_nemo_to_hf.py"
+                if any(folder.glob("*.nemo"))
+                else ""
+            )
+            raise WeightsMissing(
+                f"{folder}: {', '.join(missing)} missing; a model folder is in transformers' layout{nemo}"
+            )
+        return folder
+    if name.count("/") != 1 or folder.is_absolute():
+        raise WeightsMissing(f"model = {name!r}: there is no such folder; give a folder, or a repository as owner/name")
+    what = wanted(name)
+    try:
+        return here(what) or fetch(what, Hub.known(weights.QUICK))
+    except HubFault as fault:
+        raise WeightsMissing(
+            f"{name} is not on this machine and could not be downloaded: {fault}; where the hub can be reached "
+            f"`captioner fetch-models --repository {name}` fetches it, or give a model folder as `model`"
+        ) from fault
+
+
+def _pieces(folder: Path) -> list[str]:
+    """The text of each token; "" for the model's own marks. Raises ModelError for a tokenizer without word starts."""
+    file = folder / "tokenizer.json"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        vocabulary = known["model"]["vocab"]
+        # A dictionary of numbers, or (Unigram) a list with scores.
+        numbers = vocabulary if isinstance(vocabulary, dict) else {row[0]: at for at, row in enumerate(vocabulary)}
+        marks = {token["content"]: token["id"] for token in known["added_tokens"] if token["special"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsMissing(f"{file}: it is no tokenizer that can be read ({error!r})") from error
+    pieces = [""] * (max((numbers | marks).values(), default=-1) + 1)
+    for piece, number in numbers.items():
+        pieces[number] = "" if piece in marks and piece not in UNWRITTEN else piece
+    if not any(piece.startswith(START) for piece in pieces):
+        raise ModelError(f"{file}: no token begins with {START!r}, so that words cannot be told apart")
+    return pieces
+
+
+def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
+    """The model and its feature extractor, of files alone."""
+    from captioner.models.tagger.torched import no_bars
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        name = KINDS.get(config.model_type)
+        if name is None:
+            raise ModelError(f"{folder}: it is a {config.model_type} model; asr parakeet takes {', '.join(KINDS)}")
+        if not hasattr(transformers, name):
+            raise BackendMissing(
+                f"asr parakeet: transformers {transformers.__version__} has no {name}; {GPU_COMMAND} -U"
+            )
+        with no_bars():
+            model = getattr(transformers, name).from_pretrained(folder, local_files_only=True)
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        why = (str(error).strip().splitlines() or ["no details"])[0]
+        raise WeightsMissing(f"{folder}: Parakeet cannot be loaded ({why}); give its folder as `model`") from error
+    return model, extractor
+
+
+class Parakeet:
+    """Recordings through one loaded model: pieces of one length together, whoever's they are."""
+
+    def __init__(
+        self, net: Net, language: str | None, known: frozenset[str] | None, room: Room, most: int, lanes: int
+    ) -> None:
+        self._net, self._language, self._known, self._room = net, language, known, room
+        self._most, self._lanes = most, lanes
+        self._alone = Lock()
+
+    def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
+        courses = [self._course(index, item) for index, item in enumerate(batch)]
+        step = Steps(courses, progress)
+        groups = self._groups([piece for course in courses for piece in course.pieces])
+        if self._lanes == 1 or len(groups) < 2:
+            for group in groups:
+                self._group(courses, group, step)
+        else:
+            self._in_lanes(courses, groups, step)
+        step.rest()
+        return [transcript_of(course) for course in courses]
+
+    def _in_lanes(self, courses: Sequence[Course], groups: Sequence[list[Piece]], step: Steps) -> None:
+        with ThreadPoolExecutor(self._lanes, thread_name_prefix="captioner-asr") as pool:
+            futures = [pool.submit(self._group, courses, group, step) for group in groups]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                wait(futures)
+                raise
+
+    def _course(self, index: int, item: Listening) -> Course:
+        language = item.language or self._language
+        _check(language, self._known)
+        if language is None and self._known is not None and len(self._known) == 1:
+            (language,) = self._known
+        return Course(item, packing.pieces(index, item.speech, item.audio.duration, quietest_in(item)), language)
+
+    def _groups(self, own: Sequence[Piece]) -> list[list[Piece]]:
+        """Shortest first: what is shorter than the longest waits for it."""
+        groups: list[list[Piece]] = []
+        for piece in sorted(own, key=_frames):
+            room = self._room.most // _frames(piece)
+            if not groups or len(groups[-1]) >= min(self._most, max(1, room)):
+                groups.append([])
+            groups[-1].append(piece)
+        return groups
+
+    def _group(self, courses: Sequence[Course], group: Sequence[Piece], step: Steps) -> None:
+        pairs = [(piece, sound_of(courses[piece.recording], piece)) for piece in group]
+        heard = fitted(self._hear, pairs, self._room, lambda pair: _frames(pair[0]))
+        for piece, tokens in zip(group, heard, strict=True):
+            course = courses[piece.recording]
+            hearing = hearing_of(tokens, piece, self._net.frame, course.language)
+            course.hearings[piece] = hearing
+            course.doubts += [
+                doubt
+                for doubt in guards.faults(hearing, piece, course.language or "en")
+                # An unknown language has no script to be wrong in.
+                if course.language is not None or doubt.reason != "wrong-language"
+            ]
+            step.done(course, piece)
+
+    def _hear(self, pairs: Sequence[tuple[Piece, Samples]]) -> list[list[Token]]:
+        with self._alone:
+            try:
+                return self._net([sound for _, sound in pairs])
+            except OutOfMemory:
+                self._net.let_go()
+                raise
+
+
+def hearing_of(tokens: Sequence[Token], piece: Piece, frame: float, language: str | None) -> Hearing:
+    """What was heard in a piece, on its recording's clock. `frame`: seconds of a frame of the encoder's."""
+    raw = raw_words(tokens, frame, unspaced=language in UNSPACED)
+    return Hearing(placed(raw, piece.heard, piece.speech), mean_log_probability(tokens) if raw else None)
+
+
+def _frames(piece: Piece) -> int:
+    """Frames of 10 ms that a piece takes of the room: whole seconds, as batches are laid out."""
+    return max(1, -(-int(piece.heard.duration * 1000) // 1000)) * 100
+
+
+def _check(language: str | None, known: frozenset[str] | None) -> None:
+    """Raises SettingsError for a language that the model does not know."""
+    if language is not None and known is not None and language not in known:
+        raise SettingsError(
+            f"language = {language!r}: the model does not know it; it knows {', '.join(sorted(known))}; "
+            "choose --asr faster_whisper for others"
+        )
