@@ -115,7 +115,8 @@ def test_filter_banks_are_kaldis(torch: Any, device: Any) -> None:
     wanted = banks(sound)
     starts = torch.arange(len(wanted), device=device) * 160
     found = Banks(device)(torch.from_numpy(sound).to(device), starts).cpu().numpy()
-    assert np.abs(found - wanted).max() < 1e-3
+    # A GPU's Fourier transform rounds otherwise, which shows in the quietest bands.
+    assert np.abs(found - wanted).max() < (1e-3 if device.type == "cpu" else 3e-3)
 
 
 @models

@@ -24,6 +24,7 @@ from captioner.models.asr.packing import Piece
 from captioner.models.asr.transcribing import Amounts, Whisper
 from captioner.models.protocols import Listening
 from captioner.times import Span
+from captioner.types import Transcript
 from tests.hearing import RATE, Floats, Heard, recording
 
 models = pytest.mark.models
@@ -155,6 +156,59 @@ def test_contexts_decoded_together_give_what_each_gives_alone(
         assert other.text == one.text
         assert [word.span for word in other.words] == [word.span for word in one.words]
         assert other.log_probability == pytest.approx(one.log_probability, abs=1e-4)
+
+
+@models
+@pytest.mark.parametrize("beam", [5, 1])
+def test_listening_by_products_of_matrices_hears_the_same(
+    whisper: Any, sounds: list[Floats], beam: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = whisper._engine
+    monkeypatch.setattr(engine, "_manner", replace(engine._manner, beam_size=beam))
+    own = [piece(sound) for sound in sounds]
+    states = [engine.encode([sound], context)[0] for sound, context in zip(sounds, (1500, 1200), strict=True)]
+    right = engine.decode(states, own, "en")
+    monkeypatch.setattr(engine._net, "by_products", True)  # as on a GPU
+    for one, other in zip(right, engine.decode(states, own, "en"), strict=True):
+        assert other.text == one.text
+        assert other.log_probability == pytest.approx(one.log_probability, abs=1e-4)
+
+
+@models
+def test_a_decoded_piece_tells_its_languages_as_detection_does(
+    whisper: Any, sounds: list[Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = whisper._engine
+    own = [piece(sound) for sound in sounds]
+    states = [engine.encode([sound], context)[0] for sound, context in zip(sounds, (1500, 1200), strict=True)]
+    detected = [engine.detect([state])[0] for state in states]
+    for heard, right in zip(engine.decode(states, own, "fr"), detected, strict=True):
+        assert heard.spoken == pytest.approx(right, abs=1e-4)
+        assert max(heard.spoken, key=lambda code: heard.spoken[code]) == "en"
+    monkeypatch.setattr(engine, "_manner", replace(engine._manner, hotwords=("Ema",)))
+    assert not engine.tells, "what goes before the start mark would be heard as well"
+    assert all(not heard.spoken for heard in engine.decode(states, own, "en"))
+
+
+@models
+def test_only_undecided_languages_are_detected(
+    whisper: Any, sounds: list[Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    detect = whisper._engine.detect
+
+    def watched(states: Any) -> Any:
+        asked.append(len(states))
+        return detect(states)
+
+    monkeypatch.setattr(whisper._engine, "detect", watched)
+    items = [Listening(Heard(sound), piece(sound).speech, language) for sound in sounds for language in ("en", None)]
+    done = whisper.transcribe(items)
+    assert sum(asked) == 2
+    assert [transcript.language for transcript in done] == ["en"] * 4
+    (french,) = whisper.transcribe([Listening(Heard(sounds[0]), piece(sounds[0]).speech, "fr")])
+    assert "wrong-language" in {doubt.reason for doubt in french.doubts}, "it was told though nobody detected it"
+    assert sum(asked) == 2
 
 
 @models
@@ -335,17 +389,22 @@ def test_the_encoder_of_torch_before_ctranslate2s_decoder_changes_no_word(
     assert said[0].log_probability == pytest.approx(said[1].log_probability, abs=1e-3)
 
 
+def plain(transcript: Transcript) -> list[str]:
+    """The words without their marks: a full stop may turn on the last bit of half precision."""
+    return [word.text.strip(".,?!;:").casefold() for word in transcript.words]
+
+
 @pytest.mark.gpu
 @models
 def test_a_gpu_says_what_the_cpu_says(whisper: Any, base: Path, sounds: list[Floats]) -> None:
     from captioner.models.asr import faster_whisper, whisper_torch
 
     items = [Listening(Heard(sound), piece(sound).speech, "en") for sound in sounds * 3]
-    right = [" ".join(word.text for word in transcript.words) for transcript in whisper.transcribe(items)]
+    right = [plain(transcript) for transcript in whisper.transcribe(items)]
     for backend in (whisper_torch, faster_whisper):
         on_gpu = backend.load(backend.Options(model=str(base), device="cuda"))
         for _ in range(2):  # recorded, and replayed
-            said = [" ".join(word.text for word in transcript.words) for transcript in on_gpu.transcribe(items)]
+            said = [plain(transcript) for transcript in on_gpu.transcribe(items)]
             assert said == right
 
 

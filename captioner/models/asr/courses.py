@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +64,17 @@ def quietest_in(item: Listening) -> packing.Quietest:
         return seconds(start + (int(smooth.argmin()) + 5) * hop / SPEECH_RATE)
 
     return quietest
+
+
+def pooled(pieces: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[str, float]:
+    """The language of a recording and its probability: the mean over its pieces, weighted by seconds of speech."""
+    total = sum(weight for weight, _ in pieces) or 1.0
+    mean: dict[str, float] = {}
+    for weight, probabilities in pieces:
+        for language, probability in probabilities.items():
+            mean[language] = mean.get(language, 0.0) + weight * probability / total
+    best = max(sorted(mean), key=lambda language: mean[language])
+    return best, round(mean[best], 4)
 
 
 class Steps:

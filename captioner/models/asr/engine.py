@@ -6,7 +6,7 @@ A runtime (`ct2`, `torched`) encodes, generates and aligns; `Engine` asks it and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,6 +62,8 @@ class Request:
     """The blank, which never comes first; neither does the end mark."""
     no_repeat: int = 0
     """Tokens that may not come twice in a row of their own; 0 for any."""
+    languages: tuple[int, ...] = ()
+    """Marks of languages whose probabilities are wanted; nothing goes before the start mark then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Guess:
     scores: list[float]
     """Each guess's log-probability, a token."""
     no_speech_prob: float
+    languages: Sequence[float] = ()
+    """Probabilities of the marks that were asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,10 @@ class Engine:
         """Frames of context that a state was made of."""
         raise NotImplementedError
 
+    def spoken(self, _guess: Any) -> Mapping[str, float]:
+        """Probability of each language, as far as a guess says; see `Ear.tells`."""
+        return {}
+
     @property
     def languages(self) -> frozenset[str]:
         """Codes that the model knows."""
@@ -132,7 +140,7 @@ class Engine:
         ]
         aligned = self.align(states, tokenizer.sot_sequence, tokens, frames, request)
         return [
-            _hearing(raw_words(tokenizer, ids, where), guess, piece, language, tokenizer, room)
+            _hearing(raw_words(tokenizer, ids, where), guess, piece, language, tokenizer, room, self.spoken(guess))
             for ids, where, guess, piece, room in zip(tokens, aligned, guesses, own, request.rooms, strict=True)
         ]
 
@@ -197,12 +205,15 @@ def _suppressed(tokenizer: Any) -> list[int]:
     return sorted({*tokenizer.non_speech_tokens, *marks})
 
 
-def _hearing(raw: Sequence[RawWord], result: Any, piece: Piece, language: str, tokenizer: Any, room: int) -> Hearing:
+def _hearing(
+    raw: Sequence[RawWord], result: Any, piece: Piece, language: str, tokenizer: Any, room: int,
+    spoken: Mapping[str, float],
+) -> Hearing:  # fmt: skip
     count = len(result.sequences_ids[0])
     # The score is the mean over the tokens; Whisper's own mean counts the end mark too.
     sure = float(result.scores[0]) * count / (count + 1)
     said = _agreed(placed(glued(raw, language), piece.heard, piece.speech), result, language, tokenizer)
-    return Hearing(said, sure if said else None, float(result.no_speech_prob), count < room)
+    return Hearing(said, sure if said else None, float(result.no_speech_prob), count < room, spoken)
 
 
 def _agreed(words: Sequence[Word], result: Any, language: str, tokenizer: Any) -> tuple[Word, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from captioner.models.asr.alternatives import confirmed
@@ -92,6 +92,8 @@ class Hearing:
     """Whisper's probability that there is no speech."""
     finished: bool = True
     """False where the decoder was stopped before it came to an end."""
+    spoken: Mapping[str, float] = field(default_factory=dict)
+    """Probability of each language, where the decoder tells it."""
 
     @property
     def text(self) -> str:

@@ -6,9 +6,9 @@ The same contexts, prompts, search and guards as with CTranslate2, so that the s
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,17 @@ class Torched(Engine):
             {code: float(share) for (code, _), share in zip(self._marks, row, strict=True)} for row in found.tolist()
         ]
 
+    @property
+    def tells(self) -> bool:
+        """See `Ear`. What goes before the start mark would change the language that is heard after it."""
+        return not (self._manner.hotwords or self._manner.verbatim)
+
+    def spoken(self, guess: Guess) -> Mapping[str, float]:
+        return {code: share for (code, _), share in zip(self._marks, guess.languages, strict=bool(guess.languages))}
+
     def generate(self, states: Sequence[State], request: Request) -> list[Guess]:
+        if self.tells:
+            request = replace(request, languages=tuple(mark for _, mark in self._marks))
         _awaited(states)
         with self._alone_with(self._decoding, f"decoding {len(states)} pieces"):
             return self._search(*_together(states), request)

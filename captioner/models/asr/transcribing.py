@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from captioner.errors import SettingsError
 from captioner.models.asr import guards, packing
-from captioner.models.asr.courses import Course, Steps, quietest_in, sound_of, transcript_of
+from captioner.models.asr.courses import Course, Steps, pooled, quietest_in, sound_of, transcript_of
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
 from captioner.models.fitting import Room, fitted
@@ -41,7 +41,8 @@ Context = Callable[[Piece], int]
 
 class Ear(Protocol):
     """A loaded model, piece by piece; no policy lives in it. May be called from several threads at once. One that
-    `mixes` decodes states of several contexts together."""
+    `mixes` decodes states of several contexts together; one that `tells` says with each hearing how probable each
+    language is, as `detect` would."""
 
     @property
     def multilingual(self) -> bool: ...
@@ -161,12 +162,14 @@ class Whisper:
             for group in self._decoded_together(own, packing.piece_context):
                 heard = self._decode([states.pop(piece) for piece in group], group, language, packing.piece_context)
                 hearings.update(zip(group, heard, strict=True))
+                for piece in group:
+                    spoken.setdefault(piece, hearings[piece].spoken)
                 if self._second:
                     self._again(courses, hearings, group, language)
                     self._mend(courses, hearings, group, language)
                 for piece in group:
                     course = courses[piece.recording]
-                    self._keep(course, piece, hearings.pop(piece), spoken.get(piece, {}))
+                    self._keep(course, piece, hearings.pop(piece), spoken[piece])
                     step.done(course, piece)
 
     def _decode(
@@ -241,12 +244,14 @@ class Whisper:
 
     def _languages(
         self, courses: Sequence[Course], held: Sequence[Piece], states: Mapping[Piece, States]
-    ) -> dict[Piece, dict[str, float]]:
+    ) -> dict[Piece, Mapping[str, float]]:
         """Each piece's language probabilities; decides the language of recordings whose pieces begin here."""
         if not self._engine.multilingual:
             return {}
-        spoken: dict[Piece, dict[str, float]] = {}
-        for group in self._grouped(held, packing.piece_context):
+        spoken: dict[Piece, Mapping[str, float]] = {}
+        tells = getattr(self._engine, "tells", False)
+        asked = [piece for piece in held if not (tells and courses[piece.recording].decided.is_set())]
+        for group in self._grouped(asked, packing.piece_context):
             found = self._engine.detect([states[piece] for piece in group])
             spoken.update(zip(group, found, strict=True))
         for course in courses:
@@ -289,14 +294,3 @@ def check_language(language: str | None, engine: Ear) -> None:
         raise SettingsError(
             f"language = {language!r}: the model does not know it; it knows {', '.join(sorted(engine.languages))}"
         )
-
-
-def pooled(pieces: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[str, float]:
-    """The language of a recording and its probability: the mean over its pieces, weighted by seconds of speech."""
-    total = sum(weight for weight, _ in pieces) or 1.0
-    mean: dict[str, float] = {}
-    for weight, probabilities in pieces:
-        for language, probability in probabilities.items():
-            mean[language] = mean.get(language, 0.0) + weight * probability / total
-    best = max(sorted(mean), key=lambda language: mean[language])
-    return best, round(mean[best], 4)

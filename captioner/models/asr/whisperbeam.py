@@ -124,7 +124,9 @@ class Run:
         mask = place[:, None] >= place[None, :]
         hidden = net.decode(prompt, place, keep, lambda layer: self.sound[layer], mask, self.heard)
         start = request.prompt.index(request.start)
-        silence = net.scores(hidden[:, start]).softmax(-1)[:, request.silence]
+        first = net.scores(hidden[:, start])
+        silence = first.softmax(-1)[:, request.silence]
+        spoken = first[:, put(request.languages, net.device)].softmax(-1) if request.languages else first[:, :0]
         scores = net.scores(hidden[:, -1], self.banned)
         scores.index_fill_(1, put([request.blank, request.end], net.device), -torch.inf)
         if self.beams == 1:
@@ -134,7 +136,7 @@ class Run:
             totals, tokens = scores.log_softmax(-1).topk(2 * self.beams)
             self._take(totals, torch.zeros_like(tokens), tokens)
         self._run(kept)
-        return self._collected(silence)
+        return self._collected(silence, spoken)
 
     def _run(self, kept: Sequence[Any]) -> None:
         """The steps, in stretches: caches hold `room` places and are moved into larger ones when these are full."""
@@ -266,16 +268,16 @@ class Run:
                 self._caches[layer].copy_(self._caches[layer].index_select(1, rows))
         self.step += 1
 
-    def _collected(self, silence: Any) -> list[Guess]:
+    def _collected(self, silence: Any, spoken: Any) -> list[Guess]:
         marks, order = self.marks[:, :-1].sort(dim=1, descending=True)
         lengths = self.lengths.gather(1, order).tolist()
         finished = self.said.expand(-1, marks.shape[1], -1) if self.beams == 1 else self.finished
         said = finished.gather(1, order[..., None].expand(-1, -1, finished.shape[2]))
         longest = max(1, *map(max, lengths))
-        answers = (said[..., :longest], marks, self.count, silence)
+        answers = (said[..., :longest], marks, self.count, silence, spoken)
         rows = zip(*(answer.tolist() for answer in answers), lengths, strict=True)
         found = []
-        for texts, scores, count, unsaid, own in islice(rows, self.asked):
+        for texts, scores, count, unsaid, shares, own in islice(rows, self.asked):
             kept = range(min(count, self.beams))
-            found.append(Guess([texts[i][: own[i]] for i in kept], [scores[i] for i in kept], unsaid))
+            found.append(Guess([texts[i][: own[i]] for i in kept], [scores[i] for i in kept], unsaid, shares))
         return found
