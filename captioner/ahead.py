@@ -65,7 +65,7 @@ class Ahead:
         picture = self._stages.result(entry.job, "picture", Picture) if recording.video is not None and cuts else None
         return ToWrite(recording, picture, cuts)
 
-    def _told(self, _part: Part, news: WrittenRow | Failure) -> None:
+    def _told(self, _part: Part, news: WrittenRow | Failure | str) -> None:
         if isinstance(news, WrittenRow):
             self._made[news.key] = Made(self._folder / news.media, news.repeated)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from captioner.backends import Backend
 from captioner.errors import CaptionerError, RecordingError, UsageError, WorkerDied
+from captioner.models import cuda
 from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
 from captioner.store import Store, key_of
@@ -25,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SOUND_VERSION = "2"
-PICTURE_VERSION = "1"
+PICTURE_VERSION = "2"
 
 BATCH_SECONDS = 900.0
 """Sound that one call gets on a CPU. Long enough to fill every batch, short enough that a killed build loses little."""
@@ -58,6 +59,8 @@ class _Errand:
     job: Job
     sound: Path
     """Where its waveform belongs."""
+    gpus: tuple[int, ...] = ()
+    """Those whose decoders may help with its picture."""
 
 
 def _decode(errand: _Errand, _tell: Callable[[Any], None]) -> Sound:
@@ -67,12 +70,26 @@ def _decode(errand: _Errand, _tell: Callable[[Any], None]) -> Sound:
     return decode_speech(Path(recording.path), recording.audio, recording.video, errand.sound)
 
 
-def _look(errand: _Errand, _tell: Callable[[Any], None]) -> Picture:
+def _look(errand: _Errand, tell: Callable[[Any], None]) -> Picture:
+    from captioner.media.decoding import opener
     from captioner.media.shots import watch
 
     recording = errand.job.recording
     assert recording.video is not None
-    return watch(Path(recording.path), recording.video)
+    return watch(Path(recording.path), recording.video, opener(errand.gpus), tell)
+
+
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a thing about many recordings once: what stands before ": " and in brackets may differ."""
+    said: set[str] = set()
+
+    def told(text: str) -> None:
+        thing = text.partition(": ")[2].partition(" (")[0]
+        if thing not in said:
+            said.add(thing)
+            say(text)
+
+    return told
 
 
 def words_stage(keys: Mapping[str, str]) -> str:
@@ -237,9 +254,12 @@ class Stages:
             self._keep(errand.job, name, answer)
             self.reporter.advance(1)
 
-        errands = [_Errand(job, self.sound_file(job)) for job in todo]
-        takes = inf if self.store.meta(DIED) else sum(job.seconds for job in todo) / _SPEED[name]
-        self.time(name, lambda: self.engine.apart(work, errands, done, seconds=takes))
+        died = bool(self.store.meta(DIED))
+        gpus = () if died or name != "picture" else cuda.indices(self.settings.device)
+        errands = [_Errand(job, self.sound_file(job), gpus) for job in todo]
+        takes = inf if died else sum(job.seconds for job in todo) / _SPEED[name]
+        told = once(self.reporter.say)
+        self.time(name, lambda: self.engine.apart(work, errands, done, lambda _, text: told(text), seconds=takes))
         self._remember_speed(name, todo)
 
     def _call(self, call: Callable[..., list[Any]], model: Any, part: Sequence[Job]) -> list[Any]:

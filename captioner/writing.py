@@ -17,9 +17,10 @@ from captioner.errors import CaptionerError, ClipMismatch, MediaError, OutOfMemo
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
+from captioner.models import cuda
 from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
-from captioner.stages import DIED
+from captioner.stages import DIED, once
 from captioner.store import Store, WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
@@ -69,6 +70,7 @@ def clip_spec(settings: Settings, workers: int, recordings: int) -> ClipSpec:
         crf=settings.crf,
         preset=settings.preset,
         threads=threads,
+        gpus=cuda.indices(settings.device),
     )
 
 
@@ -159,12 +161,13 @@ class Part:
         return [self.of(half) for half in (left[:middle], left[middle:]) if half]
 
 
-Tell = Callable[[WrittenRow | Failure], None]
+Tell = Callable[[WrittenRow | Failure | str], None]
 
 
 def make(part: Part, tell: Tell) -> None:
     """Write, check and publish; a cut that fails is found by halving and costs nobody else. Each clip's row, or why
-    there is none, is told as soon as it is known: only the caller's process writes the store."""
+    there is none, is told as soon as it is known, as text why a GPU's decoder did not help: only the caller's process
+    writes the store."""
     done: set[str] = set()
     entry = part.entry
     by_id = {cut.id: cut for cut in entry.cuts}
@@ -174,7 +177,7 @@ def make(part: Part, tell: Tell) -> None:
         tell(_publish(clip, by_id[clip.id], part))
 
     try:
-        write_clips(entry.recording, entry.picture, entry.cuts, part.spec, part.aside, on_clip=publish)
+        write_clips(entry.recording, entry.picture, entry.cuts, part.spec, part.aside, on_clip=publish, say=tell)
     except MediaError as error:
         halves = part.halves(done)
         if len(halves) == 1:
@@ -243,9 +246,12 @@ class _Ledger:
         self.failures: list[Failure] = []
         self.known: set[str] = set()
         """Clips of which something was told."""
+        self._say = once(reporter.say)
 
-    def told(self, _part: Part, news: WrittenRow | Failure) -> None:
-        if isinstance(news, Failure):
+    def told(self, _part: Part, news: WrittenRow | Failure | str) -> None:
+        if isinstance(news, str):
+            self._say(news)
+        elif isinstance(news, Failure):
             self.failures.append(news)
             self.known.add(news.name)
         else:
@@ -268,8 +274,9 @@ def _encode(parts: Sequence[Part], store: Store, engine: Engine, ledger: _Ledger
         left = part.halves(ledger.known)
         if isinstance(answer, WorkerDied):
             store.set_meta(DIED, "write")
-        if isinstance(answer, WorkerDied | OutOfMemory) and sum(len(half.entry.cuts) for half in left) > 1:
-            again.extend(left)
+        divisible = sum(len(half.entry.cuts) for half in left) > 1 or bool(part.spec.gpus)
+        if isinstance(answer, WorkerDied | OutOfMemory) and divisible:
+            again.extend(replace(half, spec=replace(half.spec, gpus=())) for half in left)
         elif isinstance(answer, CaptionerError):
             ledger.failures.extend(_failure(cut, answer) for half in left for cut in half.entry.cuts)
 

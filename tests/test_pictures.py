@@ -51,9 +51,19 @@ def test_a_size_is_covered(width: int, height: int, rotation: int, across: int, 
     assert 0 <= left <= scaled[0] - wide
     assert 0 <= top <= scaled[1] - high
     assert scaled[0] == wide or scaled[1] == high
-    # Each side is rounded to a whole pixel, no more.
     factor = max(Fraction(wide, width), Fraction(high, height))
-    assert all(abs(got - side * factor) <= 1 for got, side in zip(scaled, (width, height), strict=True))
+    if got.box is None:
+        # Each side is rounded to a whole pixel, no more.
+        assert all(abs(have - side * factor) <= 1 for have, side in zip(scaled, (width, height), strict=True))
+        return
+    assert factor <= 1, "only what becomes smaller is cropped first: there an even pixel is too little to see"
+    assert scaled == (wide, high)
+    assert (left, top) == (0, 0)
+    for first, part, side, whole in zip(got.box[:2], got.box[2:], scaled, (width, height), strict=True):
+        assert first % 2 == part % 2 == 0
+        assert 0 <= first <= whole - part
+        assert abs((whole - part - first) - first) <= 3, "from the middle"
+        assert abs(part * factor - side) <= 1
 
 
 def test_a_picture_too_small_to_crop_says_so_and_can_be_scaled(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from captioner.engine.loading import POOLS
 from captioner.engine.remote import House
 from captioner.errors import ModelDied, WorkerDied
+from captioner.media.share import WORKER
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -79,7 +80,8 @@ class Hands:
                 raise WorkerDied("ended with the run")
             if self._free:
                 return self._free.pop()
-            house = House(f"worker {len(self._all) + 1}", _PATIENCE, _ENVIRONMENT)
+            number = {WORKER: str(len(self._all))}
+            house = House(f"worker {len(self._all) + 1}", _PATIENCE, _ENVIRONMENT | number)
             self._all.append(house)
             return house
 

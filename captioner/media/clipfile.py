@@ -46,6 +46,8 @@ class ClipSpec:
     """A second, AAC only."""
     threads: int = 1
     """Of the decoder and of the encoder of one clip."""
+    gpus: tuple[int, ...] = ()
+    """Those whose decoders may help; what is written does not depend on them by more than a scaler's rounding."""
 
     def __post_init__(self) -> None:
         if self.audio_codec not in ("aac", "pcm"):

@@ -15,15 +15,16 @@ from uuid import uuid4
 
 from captioner.errors import Broken
 from captioner.media.clipfile import ClipFile, ClipSpec, Proof, write_wave
+from captioner.media.decoding import opener
 from captioner.media.picture import Converter
-from captioner.media.showing import Shown, Stretch, clock_zero, grid_range, shown_frames
+from captioner.media.showing import Helper, Shown, Stretch, clock_zero, grid_range, shown_frames
 from captioner.media.soundtrack import Track, stereo_blocks
 from captioner.media.taking import taken
 from captioner.types import Cut, Picture, Recording, cut_samples
 
 __all__ = ["VERSION", "ClipSpec", "Written", "write_clips"]
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same cut of the same source would be written differently."""
 
 _NEIGHBOURS = 4
@@ -55,14 +56,16 @@ def write_clips(
     *,
     on_clip: Callable[[Written], None] | None = None,
     aside: Path | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Written]:
     """Writes one file a cut into `folder`: `<cut id>.mp4`, or `.wav` without picture. In the order of `cuts`.
 
     `aside`: a folder on the same file system where clips are made until they are whole; `folder` itself, under hidden
     names, if not given. `on_clip` is called as each gets its name; `check_clip` then says whether it is what was asked
-    for. Raises MediaError where the source cannot be used or is shorter than a cut; nothing half-made is left then.
+    for. `say` is told why a GPU that should have decoded did not. Raises MediaError where the source cannot be used or
+    is shorter than a cut; nothing half-made is left then.
     """
-    room = _Room(spec, folder, folder if aside is None else aside, on_clip)
+    room = _Room(spec, folder, folder if aside is None else aside, on_clip, say)
     for place in (room.folder, room.aside):
         place.mkdir(parents=True, exist_ok=True)
     ordered = sorted(cuts, key=lambda cut: (cut_samples(cut.start, cut.frames, cut.rate)[0], cut.frames))
@@ -85,6 +88,7 @@ class _Room:
     folder: Path
     aside: Path
     on_clip: Callable[[Written], None] | None
+    say: Callable[[str], None] | None
 
     def draft(self, cut: Cut, suffix: str) -> Path:
         return self.aside / f".{cut.id}.{uuid4().hex}{suffix}"
@@ -150,8 +154,10 @@ def _write_pictures(
     clips = [_Clip(cut, margin) for cut in cuts]
     unbegun, written = deque(clips), []
     stretches = [clip.stretch for clip in clips]
+    start = opener(room.spec.gpus)
+    helper = None if start is None else Helper(start, converter.window, room.say)
     try:
-        with closing(shown_frames(recording, picture, stretches, zero, room.spec.threads)) as source:
+        with closing(shown_frames(recording, picture, stretches, zero, room.spec.threads, helper)) as source:
             for clip, frame, times in taken(source, clips, converter):
                 while clip.file is None:  # in the order of their starts, as the sound is read
                     unbegun.popleft().begin(track, converter.size, room)

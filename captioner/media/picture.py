@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from captioner.errors import MediaError
+from captioner.media.decoding import Window
 from captioner.media.tonemap import cube
 from captioner.types import VideoStream
 
@@ -25,8 +26,10 @@ _TURNS = {90: "clock", 270: "cclock"}
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a coded picture becomes a written one: scale, crop, then turn. Pixels, in the coded orientation."""
+    """How a coded picture becomes a written one: part of it, scaled, cropped, then turned. In the coded orientation."""
 
+    box: tuple[int, int, int, int] | None
+    """Left, top, width, height of the part of the coded picture that is scaled, its pixels, all even; None: all."""
     scaled: tuple[int, int]
     crop: tuple[int, int, int, int]
     """Left, top, width, height. Left and top are even, so that 4:2:0 chroma stays where it is."""
@@ -55,9 +58,28 @@ def fit(width: int, height: int, aspect: Fraction, rotation: int, size: tuple[in
     else:
         kept = (size[1], size[0]) if rotation % 180 else size
         factor = max(Fraction(kept[0], square[0]), Fraction(kept[1], square[1]))
+        box = _box((width, height), square, kept, factor)
+        if box is not None:
+            return Fit(box, kept, (0, 0, *kept), rotation)
         scaled = (max(kept[0], round(square[0] * factor)), max(kept[1], round(square[1] * factor)))
     left, top = ((scaled[side] - kept[side]) // 4 * 2 for side in (0, 1))
-    return Fit(scaled, (left, top, *kept), rotation)
+    return Fit(None, scaled, (left, top, *kept), rotation)
+
+
+def _box(
+    coded: tuple[int, int], square: tuple[int, int], kept: tuple[int, int], factor: Fraction
+) -> tuple[int, int, int, int] | None:
+    """The middle of a coded picture that becomes `kept` when scaled by `factor`, to the next even pixel: what is thrown
+    away need not be scaled. None where that rounding would show: where the picture grows, or a side is odd."""
+    if any(side % 2 for side in coded):
+        return None
+    wide, high = (
+        min(whole, 2 * round(want / factor * whole / flat / 2))
+        for whole, flat, want in zip(coded, square, kept, strict=True)
+    )
+    if wide < kept[0] or high < kept[1]:
+        return None
+    return ((coded[0] - wide) // 4 * 2, (coded[1] - high) // 4 * 2, wide, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +138,24 @@ class Converter:
         return self._fit.size
 
     @property
+    def window(self) -> Window:
+        """What a decoder that crops and scales may give instead of the whole picture: where that makes it smaller."""
+        whole = (self._stream.width, self._stream.height)
+        box = self._fit.box
+        return Window((0, 0, *whole), whole) if box is None else Window(box, self._fit.scaled)
+
+    @property
     def deinterlaces(self) -> bool:
         return self._stream.interlaced
 
-    def convert(self, frame: Any, key: int) -> Iterator[tuple[int, Any]]:
-        """Feeds one frame; gives those that are finished, which may be earlier ones."""
+    def convert(self, frame: Any, key: int, windowed: bool = False) -> Iterator[tuple[int, Any]]:
+        """Feeds one frame, or what `window` shows of it; gives those that are finished, which may be earlier ones."""
         colour = Colour.of(frame, self._stream)
-        shape = (frame.width, frame.height, frame.format.name, colour)
+        shape = (frame.width, frame.height, frame.format.name, windowed, colour)
         if self._graph is not None and shape != self._shape:
             yield from self.drain()
         if self._graph is None:
-            self._graph, self._shape = self._build(frame, colour), shape
+            self._graph, self._shape = self._build(frame, self._fit_of(frame, windowed), colour), shape
         frame.pts, frame.time_base = key, Fraction(1)
         self._graph.vpush(frame)
         yield from self._finished()
@@ -148,7 +177,7 @@ class Converter:
                 return
             yield round(done.pts * done.time_base), done
 
-    def _build(self, frame: Any, colour: Colour) -> Any:
+    def _build(self, frame: Any, goes: Fit, colour: Colour) -> Any:
         from av.filter import Graph
 
         graph = Graph()
@@ -156,20 +185,21 @@ class Converter:
         size = f"{frame.width}x{frame.height}"
         nodes = [graph.add("buffer", video_size=size, pix_fmt=frame.format.name, time_base="1/1",
                            colorspace=str(colour.matrix), range=str(colour.span))]  # fmt: skip
-        nodes += [graph.add(name, **options) for name, options in self._steps(frame, colour)]
+        nodes += [graph.add(name, **options) for name, options in self._steps(frame, goes, colour)]
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         return graph
 
-    def _steps(self, frame: Any, colour: Colour) -> Iterator[tuple[str, dict[str, str]]]:
+    def _steps(self, frame: Any, goes: Fit, colour: Colour) -> Iterator[tuple[str, dict[str, str]]]:
         tags = {"colorspace": colour.matrix, "range": colour.span}
         tags |= {"color_primaries": colour.primaries, "color_trc": colour.transfer}
         yield "setparams", {name: str(value) for name, value in tags.items()}
         if self._stream.interlaced:
             # Only frames that say so are touched, unless the container alone knew.
             yield "bwdif", {"mode": "send_frame", "deint": "interlaced" if frame.interlaced_frame else "all"}
-        yield from self._scaled(frame, colour)
-        left, top, width, height = self._fit_of(frame).crop
-        yield "crop", {"x": str(left), "y": str(top), "w": str(width), "h": str(height)}
+        if goes.box is not None:
+            yield "crop", _crop(goes.box)
+        yield from self._scaled(goes, colour)
+        yield "crop", _crop(goes.crop)
         if self._fit.rotation in _TURNS:
             yield "transpose", {"dir": _TURNS[self._fit.rotation]}
         elif self._fit.rotation == 180:
@@ -178,8 +208,8 @@ class Converter:
         yield "setsar", {"sar": "1"}
         yield "setparams", {"colorspace": "bt709", "range": "tv", "color_primaries": "bt709", "color_trc": "bt709"}
 
-    def _scaled(self, frame: Any, colour: Colour) -> Iterator[tuple[str, dict[str, str]]]:
-        width, height = self._fit_of(frame).scaled
+    def _scaled(self, goes: Fit, colour: Colour) -> Iterator[tuple[str, dict[str, str]]]:
+        width, height = goes.scaled
         scale = {"w": str(width), "h": str(height), "flags": "bicubic+accurate_rnd"}
         final = {"out_color_matrix": "bt709", "out_range": "tv"}
         if self._stream.transfer in ("pq", "hlg"):
@@ -194,11 +224,17 @@ class Converter:
             yield "scale", scale | final
         yield "format", {"pix_fmts": "yuv420p"}
 
-    def _fit_of(self, frame: Any) -> Fit:
+    def _fit_of(self, frame: Any, windowed: bool) -> Fit:
         """A stream whose size changes on the way is brought to the size that it began with."""
+        if windowed:
+            return replace(self._fit, box=None)
         if (frame.width, frame.height) == (self._stream.width, self._stream.height):
             return self._fit
         return fit(frame.width, frame.height, self._stream.pixel_aspect, self._stream.rotation, self._fit.size)
+
+
+def _crop(part: tuple[int, int, int, int]) -> dict[str, str]:
+    return {name: str(value) for name, value in zip("xywh", part, strict=True)}
 
 
 def _cube_file(transfer: str, scratch: Path) -> Path:

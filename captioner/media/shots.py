@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scenedetect.detectors import AdaptiveDetector
 
 from captioner.errors import Broken
 from captioner.media.container import by_index, only, opened
+from captioner.media.decoding import Decoding, Misfit, Opener, Window, suits
 from captioner.media.timeline import video_frames
 from captioner.times import seconds
 from captioner.types import Picture, VideoStream
@@ -49,12 +51,26 @@ _SHORT, _SHORT_SHARE = 1.0, 0.1
 Grey = NDArray[np.float32]
 
 
-def watch(path: Path, video: VideoStream) -> Picture:
+def watch(
+    path: Path, video: VideoStream, helper: Opener | None = None, say: Callable[[str], None] | None = None
+) -> Picture:
     """Decodes the whole picture: the time of every frame that decodes, where the last one ends, and the shot changes.
 
     Shot changes are cuts, and the beginning and end of dissolves and fades; a flash is none. Memory does not grow with
-    the length but for 4 bytes a frame. Raises Broken where the picture ends long before it says, or much is missing.
+    the length but for 4 bytes a frame. `helper`: a GPU's decoder, which does what it can; where it fails, all is
+    decoded again by software, and `say` is told why. Raises Broken where the picture ends long before it says, or much
+    is missing.
     """
+    if helper is not None:
+        try:
+            return _watched(path, video, helper)
+        except (Misfit, Broken) as error:
+            if isinstance(error, Misfit) and say is not None:
+                say(f"{path.name}: {error}; decoded on the cores instead")
+    return _watched(path, video, None)
+
+
+def _watched(path: Path, video: VideoStream, helper: Opener | None) -> Picture:
     times = array("i")
     finder = ShotFinder(video.rate)
     last, length = 0.0, float(1 / video.rate)
@@ -63,16 +79,34 @@ def watch(path: Path, video: VideoStream) -> Picture:
         only(container, stream)
         stream.thread_type = "AUTO"
         small = _Shrink()
-        for time, frame in video_frames(container, stream, video.rate):
+        frames = _helped(container, stream, video, helper)
+        for time, frame in video_frames(container, stream, video.rate, frames=frames):
             times.append(round(time * 1000))
             finder.add(time, small(frame))
-            last, length = time, _length(frame, video.rate)
+            last, length = time, _length(frame, stream, video.rate)
     if not times:
         raise Broken(f"{path}: no picture can be decoded; export it again from its source")
     end = last + length
     _check(path, video, len(times), end)
     stamps = np.asarray(times, dtype="<i4").tobytes()
     return Picture(frames=len(times), end=seconds(end), shots=finder.shots(), times=stamps)
+
+
+def _helped(
+    container: Any, stream: Any, video: VideoStream, helper: Opener | None
+) -> Iterator[tuple[Fraction | None, Any]] | None:
+    """What a GPU decodes, small already; None where it is not to."""
+    whole = (video.width, video.height)
+    window = Window((0, 0, *whole), small_size(*whole))
+    grows = any(small > side for small, side in zip(window.size, whole, strict=True))
+    if helper is None or grows or not suits(stream, video, window, video.frames or inf):
+        return None
+    return Decoding(helper, stream, window).timed(container)
+
+
+def small_size(width: int, height: int) -> tuple[int, int]:
+    """Pixels of the frames that are compared: both even."""
+    return (_WIDTH, max(16, round(height * _WIDTH / width / 2) * 2))
 
 
 def shown_at(times: Sequence[float], time: float) -> int:
@@ -191,7 +225,7 @@ class _Shrink:
 
     def __call__(self, frame: Any) -> NDArray[np.uint8]:
         if self._size is None:
-            self._size = (_WIDTH, max(16, round(frame.height * _WIDTH / frame.width / 2) * 2))
+            self._size = small_size(frame.width, frame.height)
         # Scaled as YUV first: that is a third of the cost, and halves the noise in the hue of grey film.
         small = self._make.reformat(frame, *self._size, "yuv420p", interpolation=Interpolation.FAST_BILINEAR, threads=1)
         return np.asarray(self._make.reformat(small, *self._size, "bgr24", threads=1).to_ndarray(), dtype=np.uint8)
@@ -209,9 +243,10 @@ def _apart(one: Grey, other: Grey) -> float:
     return float(np.abs(one - other).mean())
 
 
-def _length(frame: Any, rate: Fraction) -> float:
+def _length(frame: Any, stream: Any, rate: Fraction) -> float:
     """Seconds for which a frame is shown, where the container says so believably."""
-    declared = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+    clock = frame.time_base or stream.time_base  # the last frames that leave a decoder have no clock of their own
+    declared = float(frame.duration * clock) if frame.duration and clock else 0.0
     return declared if 0 < declared <= 10.0 else float(1 / rate)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -13,6 +13,7 @@ from typing import Any
 from captioner.errors import Broken
 from captioner.media import timeline
 from captioner.media.container import by_index, only, opened
+from captioner.media.decoding import Decoding, Misfit, Opener, Window, suits
 from captioner.types import Picture, Recording, VideoStream
 
 _INDEXED = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
@@ -37,6 +38,19 @@ class Shown:
     """The decoded `av.VideoFrame`."""
     jumped: bool
     """Whether pictures were left out before this one."""
+    windowed: bool = False
+    """Whether the frame is what the `Window` that was asked for shows, not the whole coded picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A GPU's decoder that takes the work from a core where it can."""
+
+    start: Opener
+    window: Window
+    """What is wanted of each picture."""
+    say: Callable[[str], None] | None = None
+    """Told why software took over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,34 +104,66 @@ def clock_zero(recording: Recording) -> Fraction:
 
 
 def shown_frames(
-    recording: Recording, picture: Picture | None, wanted: Sequence[Stretch], zero: Fraction, threads: int = 1
+    recording: Recording,
+    picture: Picture | None,
+    wanted: Sequence[Stretch],
+    zero: Fraction,
+    threads: int = 1,
+    helper: Helper | None = None,
 ) -> Generator[Shown, None, None]:
     """Every picture that is shown in one of the stretches, in order; a few more may come.
 
     `zero` is `clock_zero` of the recording. The last picture is shown until `picture.end`, or for one frame's duration.
-    Raises Broken where the file cannot be read.
+    `helper`: decodes instead of a core; where it fails, software goes through the recording again from its beginning,
+    and gives what is still wanted. Raises Broken where the file cannot be read.
     """
+    last: Fraction | None = None
+    if helper is not None:
+        try:
+            for shown in _shown_frames(recording, picture, wanted, zero, threads, helper):
+                yield shown
+                last = shown.time
+            return
+        except Misfit as error:
+            if helper.say is not None:
+                helper.say(f"{recording.name}: {error}; decoded on the cores instead")
+    for shown in _shown_frames(recording, picture, wanted, zero, threads, None):
+        if last is None or shown.time > last:
+            yield shown
+
+
+def _shown_frames(
+    recording: Recording,
+    picture: Picture | None,
+    wanted: Sequence[Stretch],
+    zero: Fraction,
+    threads: int,
+    helper: Helper | None,
+) -> Generator[Shown, None, None]:
     path = Path(recording.path)
+    stretches = merged(wanted)
     with opened(path) as container:
         source = _Source(container, recording, picture, zero, threads)
+        if helper is not None:
+            source.take(helper, float(sum(stretch.end - stretch.start for stretch in stretches)))
         held: tuple[Fraction, Any] | None = None
         jumped = False
-        for stretch in merged(wanted):
+        for stretch in stretches:
             if source.approach(stretch.start) and held is not None:
-                yield Shown(held[0], max(held[0], stretch.start), held[1], jumped)
+                yield Shown(held[0], max(held[0], stretch.start), held[1], jumped, source.windowed)
                 held, jumped = None, True
             while held is None or held[0] < stretch.end:
                 following = source.next()
                 if following is None:
                     break
                 if held is not None and following[0] > stretch.start:
-                    yield Shown(held[0], following[0], held[1], jumped)
+                    yield Shown(held[0], following[0], held[1], jumped, source.windowed)
                     jumped = False
                 else:
                     jumped = True
                 held = following
         if held is not None:
-            yield Shown(held[0], max(source.end, held[0] + source.step), held[1], jumped)
+            yield Shown(held[0], max(source.end, held[0] + source.step), held[1], jumped, source.windowed)
 
 
 class _Source:
@@ -136,12 +182,27 @@ class _Source:
         self._known = _known(picture)
         self.step = 1 / self._video.rate
         self.end = Fraction(0) if picture is None else Fraction(str(picture.end))
+        self._helping: Decoding | None = None
+        self._place: int | None = None
+        """Of the helper's latest frame among those that are known."""
         self._read_on()
         self._waiting: tuple[Fraction, Any] | None = None
         self._now = Fraction(0)
 
+    @property
+    def windowed(self) -> bool:
+        return self._helping is not None
+
+    def take(self, helper: Helper, seconds: float) -> None:
+        """Lets the helper decode, where it can and `seconds` of pictures are worth it. Before the first frame."""
+        if suits(self._stream, self._video, helper.window, seconds * float(self._video.rate)):
+            self._helping = Decoding(helper.start, self._stream, helper.window)
+            self._read_on()
+
     def _read_on(self) -> None:
-        self._frames = timeline.video_frames(self._container, self._stream, self._video.rate, self._zero)
+        frames = None if self._helping is None else self._helping.timed(self._container)
+        self._frames = timeline.video_frames(self._container, self._stream, self._video.rate, self._zero, frames)
+        self._place = None
 
     def next(self) -> tuple[Fraction, Any] | None:
         """The next frame and its time; None at the end."""
@@ -152,8 +213,25 @@ class _Source:
         if following is None:
             return None
         time = Fraction(following[0])
+        if self._helping is not None:
+            self._follow(time)
         self._now = time if self._video.variable else self._snapped(time)
         return self._now, following[1]
+
+    def _follow(self, time: Fraction) -> None:
+        """A helper's frame must be one of those that the whole decoding saw, the one after its last. Raises Misfit."""
+        if not self._known:
+            return
+        place = self._known_at(time)
+        if place is None or (self._place is not None and place != self._place + 1):
+            raise Misfit(f"the GPU's video decoder left a picture out or repeated one (at {float(time):.3f} s)")
+        self._place = place
+
+    def _known_at(self, time: Fraction) -> int | None:
+        """Which of the known frames is shown at that time."""
+        at = float(time * 1000)
+        place = bisect_left(self._known, at - 1.0)
+        return place if place < len(self._known) and self._known[place] <= at + 1.0 else None
 
     def _snapped(self, time: Fraction) -> Fraction:
         """A constant rate's own time, where the container rounded it."""
@@ -181,11 +259,7 @@ class _Source:
         """Whether the frame after a jump is whole, and one of those that the whole decoding saw."""
         if landed[1].is_corrupt or landed[1].pts is None:
             return False
-        if not self._known:
-            return True
-        time = float(landed[0] * 1000)
-        place = bisect_left(self._known, time - 1.0)
-        return place < len(self._known) and self._known[place] <= time + 1.0
+        return not self._known or self._known_at(landed[0]) is not None
 
 
 def _known(picture: Picture | None) -> Sequence[int]:

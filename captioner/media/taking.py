@@ -41,7 +41,7 @@ def taken(source: Iterable[Shown], takers: Iterable[T], converter: Converter) ->
             yield from _handed(converter.drain(), uses)
         if here or (active and converter.deinterlaces):
             uses[number] = here
-            yield from _handed(converter.convert(shown.frame, number), uses)
+            yield from _handed(converter.convert(shown.frame, number, shown.windowed), uses)
     yield from _handed(converter.drain(), uses)
 
 

@@ -185,16 +185,20 @@ class _Line:
 
 
 def video_frames(
-    container: Any, stream: Any, rate: Fraction, zero: Fraction | None = None
+    container: Any,
+    stream: Any,
+    rate: Fraction,
+    zero: Fraction | None = None,
+    frames: Iterator[tuple[Fraction | None, Any]] | None = None,
 ) -> Iterator[tuple[float, Any]]:
     """(seconds on the recording's clock, frame) of every frame that decodes, in the order shown.
 
     A frame without a time, or with one that is not later than the frame before, is shown 1 / rate after it. Without
-    `zero` the first frame is at 0.
+    `zero` the first frame is at 0. `frames`: (time on the container's clock, frame) where somebody else decodes them.
     """
     last: Fraction | None = None
     shift = Fraction(0)
-    for time, frame in _timed(container, stream):
+    for time, frame in _timed(container, stream) if frames is None else frames:
         if zero is None and time is not None:
             zero = time - (0 if last is None else last + 1 / rate)
         now = None if time is None or zero is None else time - zero + shift

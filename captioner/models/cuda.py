@@ -74,6 +74,15 @@ def count() -> int:
     return found.value
 
 
+def indices(asked: str) -> tuple[int, ...]:
+    """The GPUs of this machine that a `device` setting names; none of those that are not there."""
+    if asked in ("auto", "cuda"):
+        return tuple(range(count()))
+    named = [part.strip().removeprefix("cuda:") for part in asked.split(",")]
+    wanted = [int(number) for number in named if number.isdigit()]
+    return tuple(number for number in wanted if number < count()) if wanted else ()
+
+
 def _load(names: Sequence[str]) -> tuple[str, ...]:
     """All of these libraries, from the first place that has them all; () where none has."""
     for folder in (*folders(), None):

@@ -94,7 +94,8 @@ class Worker:
             settings = resolve(flags={}, preset=json.loads(row[0]) if row else {}, environment={})
         except SettingsError:
             return ClipSpec()
-        return clip_spec(settings, min(2, os.cpu_count() or 1), 1)
+        # One clip at a time is done before a GPU's decoder has begun.
+        return replace(clip_spec(settings, min(2, os.cpu_count() or 1), 1), gpus=())
 
     # -- sound -------------------------------------------------------------------------------------------------------
 
