@@ -18,7 +18,7 @@ from typing import Any
 from captioner.backends import Backend
 from captioner.engine.fleet import Fleet
 from captioner.engine.halves import Halves
-from captioner.engine.remote import PATIENCE, House, Remote, StandIn, Way
+from captioner.engine.remote import PATIENCE, House, Remote, StandIn, Way, close_all
 from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
 
 Say = Callable[[str], None]
@@ -99,8 +99,7 @@ class Models:
 
     def close(self) -> None:
         """Ends every child process."""
-        for house in self._houses.values():
-            house.close()
+        close_all(self._houses.values())
         self._houses.clear()
 
     def __enter__(self) -> Models:

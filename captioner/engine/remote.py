@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -27,6 +28,8 @@ LOADING = 1800.0
 """Seconds that loading may take: weights may have to be fetched first."""
 LAST_WORDS = 600
 """Bytes of what a process wrote last that go into the error."""
+GRACE = 0.2
+"""Seconds in which a process that is told to end may do so by itself."""
 _STOPPING = 5.0
 
 
@@ -129,20 +132,36 @@ class House:
         if process is not None:
             process.kill()
 
-    def close(self) -> None:
-        """Ends the process, if there is one; the next question starts another."""
+    def dismiss(self) -> None:
+        """Tells the process to end, and does not wait for it: `close` does."""
+        process = self._process
+        if process is not None:
+            with suppress(OSError):
+                assert process.stdin is not None
+                process.stdin.close()
+
+    def close(self, grace: float = GRACE) -> None:
+        """Ends the process, if there is one; the next question starts another. `grace`: seconds that it has left."""
+        self.dismiss()
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(OSError):
-            assert process.stdin is not None
-            process.stdin.close()
         try:
-            process.wait(0.2)
+            process.wait(grace)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         self._errors.close()
+
+
+def close_all(houses: Iterable[House]) -> None:
+    """Ends their processes, which have `GRACE` together."""
+    told = list(houses)
+    for house in told:
+        house.dismiss()
+    until = time.monotonic() + GRACE
+    for house in told:
+        house.close(max(0.0, until - time.monotonic()))
 
 
 def _listen(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
