@@ -51,7 +51,7 @@ def add_command(commands: Any) -> None:
         "fetch-models", help="fetch model files before the work, with resume and checks", description=ABOUT,
         epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--asr", nargs="+", metavar="NAME", help="Whisper models: tiny ... large-v3-turbo, owner/name")
+    parser.add_argument("--asr", nargs="+", metavar="NAME", help="tiny ... large-v3-turbo, parakeet, owner/name")
     parser.add_argument("--tagger", nargs="+", metavar="NAME", help="onnx, ast, ced, or owner/name")
     parser.add_argument("--aligner", nargs="+", metavar="OWNER/NAME", help="a letter model for `--aligner ctc`")
     parser.add_argument("--diarizer", nargs="+", metavar="NAME", help="pyannote, or owner/name of a pipeline")
@@ -112,11 +112,14 @@ def _chosen(given: argparse.Namespace) -> list[tuple[str, str]]:
 
 def of_settings(settings: Settings) -> list[tuple[str, str]]:
     """(role, name) of what a build with these settings needs."""
-    whisper = settings.asr == "faster_whisper"
+    asr = {
+        "faster_whisper": ("asr", settings.model or "base"),
+        "parakeet": ("parakeet", str(settings.model or settings.asr_options.get("model") or "parakeet")),
+    }
     pipeline = settings.diarizer_options.get("pipeline")
     model = settings.tagger_options.get("model")
     return [
-        ("asr", settings.model or "base") if whisper else ("asr", settings.asr),
+        asr.get(settings.asr, ("asr", settings.asr)),
         ("tagger", str(model) if model and settings.tagger in ("ast", "ced") else _tagger_of(settings.tagger)),
         ("diarizer", str(pipeline) if pipeline and settings.diarizer == "pyannote" else settings.diarizer),
         *([("aligner", str(settings.aligner_options.get("model") or "ctc"))] if settings.aligner == "ctc" else []),
@@ -151,12 +154,22 @@ def _asr(name: str) -> Item:
 
     if name in EMBEDDED or Path(name).expanduser().is_dir():
         return Item(f"asr {name}", None, found=name if name not in EMBEDDED else "")
+    if "parakeet" in name.rpartition("/")[2].lower():
+        return _parakeet(name)
     wanted = weights.wanted(name)
     try:
         found = str(weights.find_weights(name)) if weights.is_packaged(name) else ""
     except CaptionerError:
         found = ""
     return Item(f"asr {name}", wanted, found)
+
+
+def _parakeet(name: str) -> Item:
+    from captioner.models.asr.parakeet import DEFAULT, wanted
+
+    if Path(name).expanduser().is_dir():
+        return Item(f"asr {name}", None, found=name)
+    return Item(f"asr {name}", wanted(_named(DEFAULT if name == "parakeet" else name, "--asr")))
 
 
 def _tagger(name: str) -> Item:
@@ -197,7 +210,8 @@ def _repository(name: str) -> Item:
 
 
 ITEMS: dict[str, Callable[[str], Item]] = {
-    "asr": _asr, "aligner": _aligner, "tagger": _tagger, "diarizer": _diarizer, "repository": _repository,
+    "asr": _asr, "parakeet": _parakeet, "aligner": _aligner, "tagger": _tagger, "diarizer": _diarizer,
+    "repository": _repository,
 }  # fmt: skip
 
 

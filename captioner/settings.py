@@ -130,7 +130,9 @@ class Settings(BaseModel):
     )
     diarizer_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)
     asr: str = _setting(
-        "faster_whisper", "What is said: faster_whisper, whisper_torch (on torch, for a GPU), ctm (your own words).",
+        "faster_whisper",
+        "What is said: faster_whisper, whisper_torch (on torch, for a GPU), parakeet (NVIDIA's, for a GPU; gpu extra), "
+        "ctm (your own words).",
         "speech",
     )  # fmt: skip
     asr_options: Mapping[str, Any] = _setting({}, "Options of that backend.", "speech", None)

@@ -17,6 +17,7 @@ from captioner.models.protocols import Listening, Transcriber
 from captioner.models.registry import backend_module, backends
 from captioner.times import Span
 from captioner.types import Transcript
+from tests import parakeets
 from tests.hearing import RATE, Floats, hiss, recording
 
 pytestmark = pytest.mark.models
@@ -61,6 +62,11 @@ def transcriber(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         folder = tmp_path_factory.mktemp("words")
         _write_ctm(folder / "words.ctm")
         options = module.Options(str(folder / "words.ctm"), language="en")
+    if request.param == "parakeet":  # no package carries its weights
+        pytest.importorskip("torch")
+        pytest.importorskip("transformers")
+        folder = parakeets.taught(tmp_path_factory.mktemp("parakeet"), recording("audio/jfk.flac"), JFK)
+        options = module.Options(str(folder), device="cpu")
     try:
         loaded: Transcriber = module.load(options)
     except BackendMissing as error:

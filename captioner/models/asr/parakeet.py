@@ -126,13 +126,9 @@ def _folder(name: str) -> Path:
     if folder.is_dir():
         missing = [need for need in NEEDED if not any(folder.glob(need))]
         if missing:
-            nemo = (
-                "; a .nemo file is made one by transformers' convert_nemo_to_hf.py"
-                if any(folder.glob("*.nemo"))
-                else ""
-            )
             raise WeightsMissing(
-                f"{folder}: {', '.join(missing)} missing; a model folder is in transformers' layout{nemo}"
+                f"{folder}: {', '.join(missing)} missing; give a folder in transformers' layout (its "
+                "convert_nemo_to_hf.py makes one of a .nemo file)"
             )
         return folder
     if name.count("/") != 1 or folder.is_absolute():
@@ -141,9 +137,10 @@ def _folder(name: str) -> Path:
     try:
         return here(what) or fetch(what, Hub.known(weights.QUICK))
     except HubFault as fault:
+        flag = "--asr" if "parakeet" in name.lower() else "--repository"
         raise WeightsMissing(
             f"{name} is not on this machine and could not be downloaded: {fault}; where the hub can be reached "
-            f"`captioner fetch-models --repository {name}` fetches it, or give a model folder as `model`"
+            f"`captioner fetch-models {flag} {name}` fetches it, or give a model folder as `model`"
         ) from fault
 
 
@@ -168,6 +165,8 @@ def _pieces(folder: Path) -> list[str]:
 
 def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
     """The model and its feature extractor, of files alone."""
+    from safetensors import SafetensorError
+
     from captioner.models.tagger.torched import no_bars
 
     try:
@@ -180,11 +179,18 @@ def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
                 f"asr parakeet: transformers {transformers.__version__} has no {name}; {GPU_COMMAND} -U"
             )
         with no_bars():
-            model = getattr(transformers, name).from_pretrained(folder, local_files_only=True)
+            model, found = getattr(transformers, name).from_pretrained(
+                folder, local_files_only=True, output_loading_info=True
+            )
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         why = (str(error).strip().splitlines() or ["no details"])[0]
         raise WeightsMissing(f"{folder}: Parakeet cannot be loaded ({why}); give its folder as `model`") from error
+    # transformers would fill in what is missing by chance.
+    if missing := sorted(found["missing_keys"]):
+        raise WeightsMissing(
+            f"{folder}: {len(missing)} of its weights missing: {', '.join(missing[:3])}; fetch it again"
+        )
     return model, extractor
 
 
