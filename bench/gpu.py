@@ -299,6 +299,10 @@ def table(found: dict[str, dict[str, Row]]) -> None:
     for name, row in found.get("video", {}).items():
         if "clips a second" in row:
             line(f"{name}, {row['threads']} cores", "1.2 clips/s", "50", str(row["clips a second"]))
+            for part in ("clips a second without NVDEC", "x264 alone on all cores, clips a second",
+                         "watching, times real time", "watching without NVDEC, times real time"):  # fmt: skip
+                line(f"    {part}", "", "", str(row[part]))
+            print(f"    {row['misses']}")
 
 
 def parsed(given: list[str]) -> argparse.Namespace:

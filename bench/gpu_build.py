@@ -19,9 +19,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "bench"))
 
 from gpu_made import film, talk  # noqa: E402
-
-FRAMES = 121
-SIZE = (512, 512)
+from gpu_video import FRAMES, SIZE, alone, misses  # noqa: E402
 
 
 def sounds(folder: Path, count: int, seconds: float, waves: list[np.ndarray]) -> float:
@@ -57,70 +55,84 @@ def _film(place: tuple[str, int, float]) -> None:
 
 
 def writing(scratch: Path, clips: int, threads: int) -> dict[str, Any]:
-    """Clips of 5 s cut from 1080p H.264, scaled to 512x512, written and checked: a second, and how like the source."""
-    from captioner.engine.local import Local
+    """Clips of 5 s cut from 1080p H.264, scaled to 512x512, written and checked: a second, and how like the source;
+    with NVDEC where there is a GPU, and without. And what decoding and encoding alone reach."""
     from captioner.media.probe import probe
-    from captioner.media.shots import watch
-    from captioner.run import Quiet
-    from captioner.settings import Settings
-    from captioner.store import Store
     from captioner.types import Cut, Recording
-    from captioner.writing import ToWrite, write_dataset
 
     each = 4
     made = min(8, -(-clips // each))
     seconds = each * FRAMES / 25 + 1
     with ProcessPoolExecutor(min(made, threads)) as pool:
         list(pool.map(_film, [(str(scratch / f"made{number}.mp4"), number, seconds) for number in range(made)]))
-    wanted = []
+    recordings = []
     for number in range(-(-clips // each)):
         path = scratch / f"take{number:04}.mp4"
-        if not path.exists():
-            os.link(scratch / f"made{number % made}.mp4", path)
+        os.link(scratch / f"made{number % made}.mp4", path)
         audio, video = probe(path)
-        recording = Recording(str(path), path.name, path.stem, f"content {number}", audio, video)
-        cuts = tuple(Cut(path.stem, start * FRAMES, FRAMES, Fraction(25), ()) for start in range(each))
-        picture = watch(path, video) if number < made else None
-        wanted.append((recording, picture if picture is not None else wanted[number % made][1], cuts))
-    entries = [ToWrite(recording, picture, cuts) for recording, picture, cuts in wanted]
-    captions = {cut.id: "a caption" for entry in entries for cut in entry.cuts}
-    settings = Settings(trigger="x", size="512x512", crf=18, preset="fast", threads=threads)
-    out = scratch / "out"
-    with Store(out / ".captioner") as store:
-        start = time.perf_counter()
-        outcome = write_dataset(entries, captions, out, settings, store, Local(threads), Quiet())
-        took = time.perf_counter() - start
-    first = entries[0]
-    alike = [similarity(Path(e.recording.path), out / "clips" / f"{e.cuts[0].id}.mp4") for e in entries[:3]]
-    sample = Path(first.recording.path)
+        recordings.append(Recording(str(path), path.name, path.stem, f"content {number}", audio, video))
+    watched = {device: _watched(recordings[: 2 * threads], device, threads) for device in ("cpu", "auto")}
+    pictures = watched["auto"][1]
+    entries = []
+    for number, recording in enumerate(recordings):
+        cuts = tuple(Cut(recording.slug, start * FRAMES, FRAMES, Fraction(25), ()) for start in range(each))
+        entries.append((recording, pictures[recordings[number % made].name], cuts))
+    few = entries[: max(1, len(entries) // 2)]
+    took = {device: _written(some, scratch / device, device, threads) for device, some in
+            (("cpu", few), ("auto", entries))}  # fmt: skip
+    fresh, failures, lasted = took["auto"]
+    reached = fresh / lasted
+    alike = [similarity(Path(r.path), scratch / "auto" / "clips" / f"{c[0].id}.mp4") for r, _, c in entries[:3]]
+    sample = Path(recordings[0].path)
+    limits = alone(sample, threads)
     return {
-        "clips": len(outcome.fresh), "failures": len(outcome.failures), "took": took,
-        "clips a second": round(len(outcome.fresh) / took, 2), "threads": threads, "SSIM, least": round(min(alike), 4),
+        "clips": fresh, "failures": failures, "took": lasted,
+        "clips a second": round(reached, 2), "threads": threads, "SSIM, least": round(min(alike), 4),
+        "clips a second without NVDEC": round(took["cpu"][0] / took["cpu"][2], 2),
         "MiB a minute of source": round(sample.stat().st_size / 2**20 / seconds * 60),
-        "decoding alone, frames a second and core": decoding(sample, None),
-        "the same with NVDEC": decoding(sample, "h264_cuvid"),
+        "watching, times real time": round(watched["auto"][0]),
+        "watching without NVDEC, times real time": round(watched["cpu"][0]),
+        "the same frames and shots": watched["cpu"][1] == watched["auto"][1],
+        **limits, "misses": misses(reached, next(iter(limits.values()))),
     }  # fmt: skip
 
 
-def decoding(path: Path, codec: str | None) -> float | str:
-    """Frames a second that one thread decodes; `codec` h264_cuvid asks the card, and gives what it says instead."""
-    import av
+def _watched(recordings: list[Any], device: str, threads: int) -> tuple[float, dict[str, Any]]:
+    """The picture stage, as builds run it: times real time, and what it found of each."""
+    from captioner import stages
+    from captioner.engine.local import Local
+    from captioner.models import cuda
 
-    start, count = time.perf_counter(), 0
-    try:
-        with av.open(str(path)) as source:
-            stream = source.streams.video[0]
-            if codec is None:
-                stream.thread_count, stream.thread_type = 1, "NONE"
-                count = sum(1 for _ in source.decode(stream))
-            else:
-                context = av.CodecContext.create(codec, "r")
-                context.extradata = stream.codec_context.extradata
-                for packet in source.demux(stream):
-                    count += len(context.decode(packet))
-    except (av.FFmpegError, ValueError) as error:
-        return f"none ({error})"
-    return round(count / (time.perf_counter() - start), 1)
+    gpus, found = cuda.indices(device), {}
+    errands = [stages._Errand(stages.Job(each, {}), Path(), gpus) for each in recordings]
+    start = time.perf_counter()
+    Local(threads).apart(
+        stages._look, errands, lambda errand, answer: found.__setitem__(errand.job.recording.name, answer),
+        lambda _, text: print(f"  {text}", file=sys.stderr, flush=True),
+    )  # fmt: skip
+    took = time.perf_counter() - start
+    return sum(picture.end for picture in found.values()) / took, found
+
+
+def _written(wanted: list[Any], out: Path, device: str, threads: int) -> tuple[int, int, float]:
+    """Clips that were written, that failed, and seconds."""
+    from captioner.engine.local import Local
+    from captioner.run import Quiet
+    from captioner.settings import Settings
+    from captioner.store import Store
+    from captioner.writing import ToWrite, write_dataset
+
+    class Aloud(Quiet):
+        def say(self, text: str) -> None:
+            print(f"  {text}", file=sys.stderr, flush=True)
+
+    entries = [ToWrite(recording, picture, cuts) for recording, picture, cuts in wanted]
+    captions = {cut.id: "a caption" for entry in entries for cut in entry.cuts}
+    settings = Settings(trigger="x", size="512x512", crf=18, preset="fast", threads=threads, device=device)
+    with Store(out / ".captioner") as store:
+        start = time.perf_counter()
+        outcome = write_dataset(entries, captions, out, settings, store, Local(threads), Aloud())
+        return len(outcome.fresh), len(outcome.failures), time.perf_counter() - start
 
 
 def similarity(source: Path, clip: Path) -> float:
