@@ -1,7 +1,7 @@
 """Stages at the same time: while one pack of recordings is heard, the next is decoded and the one before measured.
 
-Each stage has a thread of its own, which waits for the models' processes, and takes packs in order; a pack enters a
-stage when the stages that it needs are done with it. Models load while the first sound is decoded, and clips are made
+Each stage has threads of its own, which wait for the models' processes, and takes packs in order; a pack enters a stage
+when the stages that it needs are done with it. Models load while the first sound is decoded, and clips are made
 while other packs are heard. Nothing is decided here: every result is stored under its key, as it would be by the stages
 one after the other, which find it there.
 """
@@ -22,10 +22,17 @@ from captioner.ports import Reporter
 from captioner.settings import Settings
 from captioner.stages import Job, Stages, batches
 
-PACKS = 4
-"""Packs at least, where there is enough sound: the first one's way through all stages is time in which others idle."""
-LEAST_PACK = 1800.0
+PACKS = 8
+"""Packs at least, where there is enough sound: the first one's way through all stages is time in which others idle, and
+so is the last one's."""
+LEAST_PACK = 900.0
 """Seconds of sound in a pack: fewer do not fill a GPU's batches."""
+ABREAST = 2
+"""Packs that a stage has in hand: while one is with a model's process, the next is laid out for it."""
+CORES_ABREAST = {"vad": 4, "tagger": 4}
+"""Of those that cores do: a pack of a few long recordings leaves most of them to others."""
+ONE = ("sound", "picture", "aligner", "ahead")
+"""Stages that use all cores with one pack, or hardly any."""
 TICK = 0.5
 """Seconds between two looks at whether somebody wants to stop: a wait without an end is deaf on some systems."""
 
@@ -85,12 +92,14 @@ def hear_all(
         "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
         **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
     }
-    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=f"captioner-{name}") for name in (*NEEDS, "ahead")}
-    tasks: list[Future[object]] = [pools[role].submit(lanes[role].load, role) for role in roles]
+    pools = {name: _pool(name) for name in (*NEEDS, "ahead")}
+    loads: dict[str, Future[object]] = {role: pools[role].submit(lanes[role].load, role) for role in roles}
+    tasks = list(loads.values())
     for pack in packs(todo, stages.engine.batch_seconds):
         done: dict[str, Future[object]] = {}
         for name, needs in NEEDS.items():
-            done[name] = pools[name].submit(_work, calls[name], pack, [done[need] for need in needs])
+            first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
+            done[name] = pools[name].submit(_work, calls[name], pack, first)
         if ahead is not None:
             done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"])
         tasks += done.values()
@@ -102,6 +111,11 @@ def hear_all(
     finally:
         for pool in pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(name: str) -> ThreadPoolExecutor:
+    abreast = 1 if name in ONE else CORES_ABREAST.get(name, ABREAST)
+    return ThreadPoolExecutor(abreast, thread_name_prefix=f"captioner-{name}")
 
 
 def packs(jobs: Sequence[Job], most: float) -> list[list[Job]]:

@@ -25,6 +25,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A recording to be heard."""
+
+    name: str
+    duration: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Bare:
     """Options of a backend that knows the CPU alone."""
 
@@ -56,6 +64,8 @@ class Fragile:
             (MappingProxyType({"of": word}) if word == "fixed" else word, os.getpid(), self._options.device)
             for word in audios
         ]
+
+    listen = tag
 
 
 def _obey(word: str) -> None:

@@ -136,6 +136,15 @@ def test_work_is_shared_and_comes_back_in_order(houses: list[House]) -> None:
     assert len({pid for _, pid, _ in answers}) == 2
 
 
+def test_batches_of_one_go_to_all_devices_and_each_to_the_same_one_whatever_is_asked(houses: list[House]) -> None:
+    fleet = Fleet([remote(house) for house in houses], [].append)
+    names = [f"take{number}.wav" for number in range(8)]
+    tagged = {name: fleet.tag([fragile.Named(name)])[0][1] for name in names}
+    heard = {name: fleet.listen([fragile.Named(name)])[0][1] for name in names}
+    assert tagged == heard
+    assert len(set(tagged.values())) == 2
+
+
 def test_a_culprit_is_found_among_several_devices_and_strikes_none(houses: list[House]) -> None:
     said: list[str] = []
     fleet = Fleet([remote(house) for house in houses], said.append)

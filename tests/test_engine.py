@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -67,3 +69,20 @@ def test_the_stopwatch_adds_up_also_when_a_step_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         watch.time("a", lambda: 1 // 0)
     assert watch.seconds["a"] > first
+
+
+def test_the_stopwatch_counts_what_several_threads_do_at_once_but_once() -> None:
+    watch = Stopwatch()
+    both = threading.Barrier(2)
+
+    def step() -> None:
+        both.wait(10)
+        time.sleep(0.2)
+        both.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        start = time.perf_counter()
+        for done in [pool.submit(watch.time, "a", step) for _ in range(2)]:
+            done.result()
+        whole = time.perf_counter() - start
+    assert 0.2 <= watch.seconds["a"] <= whole

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from threading import Lock
 from typing import Any
 
 from captioner.engine.remote import Remote, StandIn
@@ -14,18 +16,20 @@ STRIKES = 2
 
 
 class Fleet(StandIn):
-    """One model on several devices; stands in for it. What each device hears is decided by length alone."""
+    """One model on several devices; stands in for it. What each device hears is decided by the items' lengths and by
+    the first one's name, never by who is quicker. Several batches may be asked about at the same time."""
 
     def __init__(self, remotes: Sequence[Remote], say: Callable[[str], None]) -> None:
         self._remotes = list(remotes)
         self._strikes = dict.fromkeys(range(len(self._remotes)), 0)
         self._say = say
+        self._turn = Lock()
 
     def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
         items = list(batch)
         answers: list[Any] = [None] * len(items)
         failed: list[tuple[int, list[int], ModelError]] = []
-        live = [index for index, strikes in self._strikes.items() if strikes < STRIKES]
+        live = _turned([index for index, strikes in self._strikes.items() if strikes < STRIKES], items)
         with ThreadPoolExecutor(len(live), thread_name_prefix="captioner-device") as pool:
             jobs = [
                 (index, own, pool.submit(self._remotes[index]._call, method, [items[i] for i in own], rest, progress))
@@ -59,11 +63,23 @@ class Fleet(StandIn):
                 raise
             except CaptionerError:
                 break
-            self._strikes[index] += 1
-            if self._strikes[index] == STRIKES:
+            with self._turn:
+                self._strikes[index] += 1
+                last = self._strikes[index] == STRIKES
+            if last:
                 self._say(f"{self._remotes[index].device} failed {STRIKES} times and is left out ({error})")
             return done
         raise error
+
+
+def _turned(devices: list[int], items: Sequence[Any]) -> list[int]:
+    """The devices, begun with another one for each batch: batches of few items would else all go to the first. The
+    same for every model that is asked about a batch, so that what one process knows of a file serves both."""
+    if not items or not devices:
+        return devices
+    name = str(getattr(getattr(items[0], "audio", items[0]), "name", ""))
+    first = int.from_bytes(blake2b(name.encode(errors="replace"), digest_size=4).digest(), "big") % len(devices)
+    return devices[first:] + devices[:first]
 
 
 def shares(lengths: Sequence[float], devices: int) -> list[list[int]]:

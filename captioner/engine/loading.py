@@ -215,13 +215,14 @@ class Models:
 
     def _house(self, device: str, backend: Backend) -> House:
         """On a GPU each role has a process of its own, so that one loads and computes while another does. A share of
-        the CPU is `CORES_A_HOUSE` cores, whatever library asks how many there are."""
+        the CPU is `CORES_A_HOUSE` cores, whatever library asks how many there are; what computes on a GPU leaves most
+        cores to others: idle threads of a pool spin."""
         gpu = device.startswith("cuda")
         name = f"{backend.role} on {device}" if gpu else f"models on {device}"
         with self._turn:
             if name not in self._houses:
-                share = device != CPU and not gpu
-                threads = dict.fromkeys(POOLS, str(CORES_A_HOUSE)) if share else {}
+                cores = max(CORES_A_HOUSE, self._threads // 4) if gpu else CORES_A_HOUSE
+                threads = {} if device == CPU else dict.fromkeys(POOLS, str(cores))
                 self._houses[name] = House(name, self._patience, threads)
             return self._houses[name]
 

@@ -232,14 +232,23 @@ def _outcome(future: Future[R]) -> R | CaptionerError:
 
 
 class Stopwatch:
-    """Wall seconds by name, added up."""
+    """Wall seconds by name, added up; moments in which several threads do the same count once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._begun: dict[str, tuple[int, float]] = {}
+        """How many are at it, and since when."""
+        self._turn = Lock()
 
     def time(self, name: str, call: Callable[[], R]) -> R:
-        start = time.perf_counter()
+        with self._turn:
+            count, since = self._begun.get(name, (0, 0.0))
+            self._begun[name] = (count + 1, since if count else time.perf_counter())
         try:
             return call()
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            with self._turn:
+                count, since = self._begun[name]
+                self._begun[name] = (count - 1, since)
+                if count == 1:
+                    self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - since
