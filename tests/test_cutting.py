@@ -19,6 +19,7 @@ from captioner.media import cutting, showing
 from captioner.media.clipfile import ClipFile
 from captioner.media.cutting import ClipSpec, write_clips
 from captioner.media.showing import Stretch, grid_range, merged
+from captioner.media.soundtrack import Track
 from captioner.types import cut_samples
 
 PCM = ClipSpec(preset="ultrafast", audio_codec="pcm")
@@ -128,6 +129,14 @@ def test_stereo_at_48k_comes_out_sample_for_sample(tmp_path: Path) -> None:
     for clip, (start, frames) in zip(write(made, (0, 49), (33, 73), spec=PCM), [(0, 49), (33, 73)], strict=True):
         first, count = cut_samples(start, frames, Fraction(25))
         assert np.array_equal(clip.samples, sound[first : first + count])
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+def test_one_channel_is_resampled_once_to_the_same_samples(rate: int) -> None:
+    sound = np.repeat(noise(2, rate)[:, None], 2, axis=1)
+    one, two = (Track([(0, sound)], rate, channels) for channels in (1, 2))
+    for first, count in ((0, 5000), (7001, 48_000)):
+        assert np.array_equal(one.read(first, count), two.read(first, count))
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30, NTSC])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -225,10 +224,9 @@ def test_shots_do_not_hang_on_the_scaler(tmp_path: Path, scaler: str) -> None:
 @pytest.mark.skipif(not (DATA / "manifest.json").exists(), reason="no test data")
 @pytest.mark.parametrize("scaler", ["area", "bilinear"])
 def test_shots_of_real_films_do_not_hang_on_the_scaler(scaler: str) -> None:
-    films = [DATA / name for name in json.loads((DATA / "manifest.json").read_text()) if name.endswith(".mp4")]
-    assert films
+    names = ("grid/grid_turns.mp4", "video/friday.mp4", "video/auto_editor_example.mp4", "sound/stream_of_water.mp4")
     helped = 0
-    for path in films:
+    for path in (DATA / name for name in names):
         made: list[Like] = []
         one, other = seen(path, like(scaler, made)), seen(path)
         assert (one.times, one.shots) == (other.times, other.shots), path

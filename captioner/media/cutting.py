@@ -71,7 +71,7 @@ def write_clips(
     ordered = sorted(cuts, key=lambda cut: (cut_samples(cut.start, cut.frames, cut.rate)[0], cut.frames))
     zero = clock_zero(recording)
     with closing(stereo_blocks(recording, zero)) as blocks:
-        track = Track(blocks, recording.audio.rate, folded=recording.audio.channels > 2)
+        track = Track(blocks, recording.audio.rate, recording.audio.channels)
         if recording.has_picture:
             written = _write_pictures(recording, picture, ordered, zero, track, room)
         else:

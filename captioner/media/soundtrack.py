@@ -90,12 +90,13 @@ class Track:
 
     `blocks` gives (index, samples): samples float32 (n, 2) at `rate`, the first of them the index-th of the
     recording's clock (negative where sound starts before the picture), in order. What no block holds is silence.
-    `folded`: they were made of more than two channels.
+    `channels`: of which they were made; the two sides of one are the same.
     """
 
-    def __init__(self, blocks: Iterable[tuple[int, Floats]], rate: int, folded: bool = False) -> None:
+    def __init__(self, blocks: Iterable[tuple[int, Floats]], rate: int, channels: int = 2) -> None:
         self._blocks: Iterator[tuple[int, Floats]] = iter(blocks)
-        self._folded = folded
+        self._folded = channels > 2
+        self._different = 1 if channels == 1 else 2
         common = gcd(rate, CLIP_RATE)
         self._up, self._down = CLIP_RATE // common, rate // common
         self._held: list[tuple[int, Floats]] = []
@@ -121,8 +122,9 @@ class Track:
         length = ceil((skip + count) * self._down / self._up) + lead * self._down
         native = self._native(whole * self._down, length)
         taps: Any = _taps(self._up, self._down)  # its stub knows no array of coefficients
-        made = resample_poly(native, self._up, self._down, axis=0, window=taps)
-        return np.ascontiguousarray(made[skip : skip + count], dtype=np.float32)
+        made = resample_poly(native[:, : self._different], self._up, self._down, axis=0, window=taps)
+        kept = np.broadcast_to(made[skip : skip + count], (count, 2))
+        return np.ascontiguousarray(kept, dtype=np.float32)
 
     def _native(self, first: int, count: int) -> Floats:
         while not self._held or self._held[-1][0] + len(self._held[-1][1]) < first + count:

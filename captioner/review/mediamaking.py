@@ -109,7 +109,7 @@ class Listener:
 def _cut(blocks: Iterator[tuple[int, Floats]], piece: Piece) -> ClipSound:
     audio = piece.recording.audio
     first, count = cut_samples(piece.cut.start, piece.cut.frames, piece.cut.rate)
-    track = Track(blocks, audio.rate, folded=audio.channels > 2)
+    track = Track(blocks, audio.rate, audio.channels)
     before = track.read(first - AROUND, AROUND)
     samples = track.read(first, count)
     after = track.read(first + count, AROUND)
