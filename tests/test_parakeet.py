@@ -395,10 +395,29 @@ def test_a_damaged_folder_is_told(folders: dict[str, Path], tmp_path: Path) -> N
         opened(damaged(source, tmp_path / "more", tokenizer=lambda value: value["model"]["vocab"].update({"xyz": 999})))
     with pytest.raises(WeightsMissing, match="no tokenizer that can be read"):
         opened(damaged(source, tmp_path / "less", tokenizer=lambda value: value.pop("model")))
+    with pytest.raises(WeightsMissing, match="it hears 8000 Hz"):
+        opened(
+            damaged(
+                source, tmp_path / "slow", processor_config=lambda v: v["feature_extractor"].update(sampling_rate=8000)
+            )
+        )
+    blind = damaged(source, tmp_path / "blind")
+    (blind / "processor_config.json").unlink()
+    with pytest.raises(WeightsMissing, match=r"preprocessor_config\.json"):
+        opened(blind)
     cut = damaged(source, tmp_path / "cut")
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(WeightsMissing, match="cannot be loaded"):
         opened(cut)
+
+
+def test_the_spectrograms_settings_may_stand_in_a_file_of_their_own(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = damaged(folders["tdt"], tmp_path / "own")
+    settings = json.loads((folder / "processor_config.json").read_text())["feature_extractor"]
+    (folder / "processor_config.json").unlink()
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    sound = noise(2.0, 3)
+    assert opened(folder)._net([sound]) == opened(folders["tdt"])._net([sound])
 
 
 def test_weights_that_are_not_all_there_are_never_made_up(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.types import Transcript
 
 if TYPE_CHECKING:
-    from captioner.models.asr.parakeetnet import Net
+    from captioner.models.asr.parakeetnet import Front, Net
     from captioner.models.fetching import Wanted
 
 VERSION = "parakeet 1"
@@ -95,19 +95,19 @@ def load(options: Options) -> Transcriber:
         import transformers
     except ImportError as error:
         raise BackendMissing(f"asr parakeet: {error}; {GPU_COMMAND}, or choose faster_whisper") from error
-    from captioner.models.asr.parakeetnet import Front, Net
+    from captioner.models.asr.parakeetnet import Net
     from captioner.models.asr.whisper_torch import torch_device
 
     device = torch_device(options.device)
     folder = _folder(options.model or DEFAULT)
     pieces = _pieces(folder)
-    model, extractor = _opened(transformers, folder)
+    model, front = _opened(transformers, folder)
     if any(pieces[model.config.vocab_size :]):
         raise ModelError(f"{folder}: the tokenizer is another model's: it has more tokens than the model says")
     pieces += [""] * (model.config.vocab_size - len(pieces))
     kind = options.precision if options.precision != "auto" else ("bfloat16" if device.type == "cuda" else "float32")
     frames = ON_CPU
-    net = Net(model, Front.of(extractor), pieces, device, getattr(torch, kind))
+    net = Net(model, front, pieces, device, getattr(torch, kind))
     if device.type == "cuda":
         frames = int(min(ON_GPU, max(3000, SHARE * torch.cuda.mem_get_info(device)[0] / A_FRAME)))
     known = languages_of(pieces)
@@ -163,10 +163,11 @@ def _pieces(folder: Path) -> list[str]:
     return pieces
 
 
-def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
-    """The model and its feature extractor, of files alone."""
+def _opened(transformers: Any, folder: Path) -> tuple[Any, Front]:
+    """The model and what its spectrogram is like, of files alone."""
     from safetensors import SafetensorError
 
+    from captioner.models.asr.parakeetnet import Front
     from captioner.models.tagger.torched import no_bars
 
     try:
@@ -182,7 +183,7 @@ def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
             model, found = getattr(transformers, name).from_pretrained(
                 folder, local_files_only=True, output_loading_info=True
             )
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+        front = Front.of(_front_settings(folder))
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         why = (str(error).strip().splitlines() or ["no details"])[0]
         raise WeightsMissing(f"{folder}: Parakeet cannot be loaded ({why}); give its folder as `model`") from error
@@ -191,7 +192,15 @@ def _opened(transformers: Any, folder: Path) -> tuple[Any, Any]:
         raise WeightsMissing(
             f"{folder}: {len(missing)} of its weights missing: {', '.join(missing[:3])}; fetch it again"
         )
-    return model, extractor
+    return model, front
+
+
+def _front_settings(folder: Path) -> Any:
+    """The feature extractor's settings, from either file that they are kept in. Raises OSError without one."""
+    own, shared = folder / "preprocessor_config.json", folder / "processor_config.json"
+    if own.is_file() or not shared.is_file():
+        return json.loads(own.read_text(encoding="utf-8"))
+    return json.loads(shared.read_text(encoding="utf-8"))["feature_extractor"]
 
 
 class Parakeet:

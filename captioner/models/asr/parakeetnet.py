@@ -7,7 +7,7 @@ the device at each step; so the search is here. The encoder runs in a precision 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -45,11 +45,22 @@ class Front:
     """float32 (bands, n_fft // 2 + 1)."""
 
     @classmethod
-    def of(cls, extractor: Any) -> Front:
-        """Of transformers' ParakeetFeatureExtractor."""
+    def of(cls, settings: Mapping[str, Any]) -> Front:
+        """Of a feature extractor's settings, as its file has them. Not of transformers' own extractor, some releases of
+        which want librosa for its filters."""
+        import torch
+        from transformers.audio_utils import mel_filter_bank
+
+        rate, n_fft = settings.get("sampling_rate", SPEECH_RATE), settings.get("n_fft", 512)
+        if rate != SPEECH_RATE:
+            raise ValueError(f"it hears {rate} Hz")
+        filters = mel_filter_bank(
+            num_frequency_bins=n_fft // 2 + 1, num_mel_filters=settings.get("feature_size", 80), min_frequency=0.0,
+            max_frequency=rate / 2, sampling_rate=rate, norm="slaney", mel_scale="slaney",
+        )  # fmt: skip
         return cls(
-            extractor.n_fft, extractor.hop_length, extractor.win_length, extractor.preemphasis or 0.0,
-            extractor.mel_filters,
+            n_fft, settings.get("hop_length", 160), settings.get("win_length", 400),
+            settings.get("preemphasis", 0.97) or 0.0, torch.from_numpy(filters.T.astype(np.float32)),
         )  # fmt: skip
 
 
