@@ -164,7 +164,7 @@ def hidden(folder: Path) -> Path:
     with av.open(str(whole)) as source, av.open(str(path), "w", options={"use_editlist": "1"}) as target:
         streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
-            if packet.dts is None:
+            if packet.dts is None or packet.pts is None:
                 continue
             shift = round(Fraction(10, 25) / packet.time_base)
             packet.stream, packet.pts, packet.dts = (

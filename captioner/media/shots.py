@@ -29,6 +29,10 @@ from captioner.types import Picture, VideoStream
 _WIDTH = 256
 """Pixels across of the frames that are compared: enough for a cut, and small beside decoding."""
 
+_SCALER = Interpolation.FAST_BILINEAR
+"""Of software. A GPU's decoder has its own: cuts in calm pictures do not hang on it, those in a fast pan over fine
+texture may."""
+
 _LEAST_CHANGE = 15.0
 """PySceneDetect's content score of a cut, which is also `_RATIO` x its neighbours. Measured: cuts between like talking
 heads 22 to 27, key frames of poor video up to 12."""
@@ -227,7 +231,7 @@ class _Shrink:
         if self._size is None:
             self._size = small_size(frame.width, frame.height)
         # Scaled as YUV first: that is a third of the cost, and halves the noise in the hue of grey film.
-        small = self._make.reformat(frame, *self._size, "yuv420p", interpolation=Interpolation.FAST_BILINEAR, threads=1)
+        small = self._make.reformat(frame, *self._size, "yuv420p", interpolation=_SCALER, threads=1)
         return np.asarray(self._make.reformat(small, *self._size, "bgr24", threads=1).to_ndarray(), dtype=np.uint8)
 
 
