@@ -165,7 +165,7 @@ def _asr(name: str) -> Item:
 
 
 def _parakeet(name: str) -> Item:
-    from captioner.models.asr.parakeet import DEFAULT, wanted
+    from captioner.models.asr.parakeetfiles import DEFAULT, wanted
 
     if Path(name).expanduser().is_dir():
         return Item(f"asr {name}", None, found=name)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.errors import ModelError, OutOfMemory, SettingsError, WeightsMissing
-from captioner.models.asr import parakeet
+from captioner.models.asr import parakeet, parakeetfiles
 from captioner.models.asr.tokenwords import EUROPEAN, Token, languages_of, mean_log_probability, raw_words
 from captioner.models.fitting import Room
 from captioner.models.protocols import Listening
@@ -146,7 +146,7 @@ def test_the_spectrogram_is_transformers(loaded: dict[str, Any], lengths: list[i
 
     sounds = [noise(length / RATE, seed + at)[:length] for at, length in enumerate(lengths)]
     right = transformers.ParakeetFeatureExtractor(feature_size=parakeets.BANDS)(sounds, sampling_rate=RATE)
-    features, frames = loaded["tdt"]._net.spectra(sounds)
+    features, frames = loaded["tdt"]._net.spectra(*loaded["tdt"]._net.laid(sounds))
     wide = right["input_features"].shape[1]
     assert features[:, :wide].numpy() == pytest.approx(right["input_features"].numpy(), abs=2e-3)
     assert frames.tolist() == right["attention_mask"].sum(1).tolist()
@@ -287,11 +287,13 @@ class Narrow:
         self._net, self._most, self.frame = net, most, net.frame
         self.refused = self.let_goes = 0
 
-    def __call__(self, sounds: Sequence[Floats]) -> Any:
-        if len(sounds) > self._most:
+        self.laid, self.told = net.laid, net.told
+
+    def heard(self, given: Any) -> Any:
+        if len(given[1]) > self._most:
             self.refused += 1
             raise OutOfMemory("no room")
-        return self._net(sounds)
+        return self._net.heard(given)
 
     def let_go(self) -> None:
         self.let_goes += 1
@@ -308,8 +310,8 @@ def test_lanes_change_nothing_and_tell_what_went_wrong(loaded: dict[str, Any]) -
 
 def test_repeats_and_lost_speech_are_doubted(loaded: dict[str, Any]) -> None:
     class Same(Narrow):
-        def __call__(self, sounds: Sequence[Floats]) -> Any:
-            return [[Token("▁no", at, at + 1, -0.1) for at in range(8)] for _ in sounds]
+        def heard(self, given: Any) -> Any:
+            return [[(parakeets.PIECES.index("▁no"), at, at + 1, -0.1) for at in range(8)] for _ in given[1]]
 
     said = Same(loaded["tdt"]._net, 9)
     heard = parakeet.Parakeet(said, None, frozenset({"en"}), Room(9000), 9, 1)  # type: ignore[arg-type]
@@ -435,14 +437,14 @@ def test_fetch_models_knows_what_it_needs(tmp_path: Path) -> None:
     from captioner import fetchcli
     from captioner.settings import Settings
 
-    for chosen, repository in ((None, parakeet.DEFAULT), ("some/conformer", "some/conformer")):
+    for chosen, repository in ((None, parakeetfiles.DEFAULT), ("some/conformer", "some/conformer")):
         asked = fetchcli.of_settings(Settings(asr="parakeet", model=chosen))[0]
         item = fetchcli.ITEMS[asked[0]](asked[1])
-        assert item.wanted == parakeet.wanted(repository)
-    assert fetchcli.ITEMS["asr"]("parakeet").wanted == parakeet.wanted(parakeet.DEFAULT)
-    assert fetchcli.ITEMS["asr"]("nvidia/parakeet-ctc-1.1b").wanted == parakeet.wanted("nvidia/parakeet-ctc-1.1b")
+        assert item.wanted == parakeetfiles.wanted(repository)
+    assert fetchcli.ITEMS["asr"]("parakeet").wanted == parakeetfiles.wanted(parakeetfiles.DEFAULT)
+    assert fetchcli.ITEMS["asr"]("nvidia/parakeet-ctc-1.1b").wanted == parakeetfiles.wanted("nvidia/parakeet-ctc-1.1b")
     assert fetchcli.ITEMS["parakeet"](str(tmp_path)).found == str(tmp_path)
-    assert ".nemo" not in " ".join(parakeet.wanted("a/b").patterns)
+    assert ".nemo" not in " ".join(parakeetfiles.wanted("a/b").patterns)
 
 
 def test_other_weights_in_the_same_folder_are_told_apart(tmp_path: Path) -> None:

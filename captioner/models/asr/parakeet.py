@@ -8,36 +8,33 @@ weights, and has not been run with the published ones.
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsError, WeightsMissing
-from captioner.models.asr import guards, packing, weights
+from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsError
+from captioner.models.asr import guards, packing
 from captioner.models.asr.courses import Course, Steps, quietest_in, sound_of, transcript_of
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
+from captioner.models.asr.parakeetfiles import DEFAULT, FILES, model_folder, opened, pieces_of
 from captioner.models.asr.timing import UNSPACED, placed
-from captioner.models.asr.tokenwords import START, UNWRITTEN, Token, languages_of, mean_log_probability, raw_words
+from captioner.models.asr.tokenwords import Token, languages_of, mean_log_probability, raw_words
+from captioner.models.asr.transcribing import TURN
 from captioner.models.fitting import Room, fitted
 from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.types import Transcript
 
 if TYPE_CHECKING:
-    from captioner.models.asr.parakeetnet import Front, Net
-    from captioner.models.fetching import Wanted
+    from captioner.models.asr.parakeetnet import Net
 
 VERSION = "parakeet 1"
 
-DEFAULT = "nvidia/parakeet-tdt-0.6b-v3"
 GPU_COMMAND = "pip install 'captioner[gpu]'"
-FILES = ("*.json", "*.safetensors")
-NEEDED = ("config.json", "tokenizer.json", "*.safetensors")
-KINDS = {"parakeet_tdt": "ParakeetForTDT", "parakeet_rnnt": "ParakeetForRNNT", "parakeet_ctc": "ParakeetForCTC"}
 PRECISIONS = ("float32", "bfloat16", "float16")
 ON_CPU = 9_000
 """Frames of 10 ms in one call, padding and all."""
@@ -49,7 +46,7 @@ A_FRAME = 70_000
 """Bytes a frame: the first convolution's 256 channels of 64 bands, in and out."""
 PIECES = 768
 """Most pieces in one call."""
-LANES = 2
+LANES = 3
 """While the GPU is at one batch, words are made of the one before and sound is read for the next."""
 
 
@@ -78,13 +75,6 @@ def fingerprint(options: Options) -> tuple[str, ...]:
     return (str(folder.resolve()), *(f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states))
 
 
-def wanted(repository: str) -> Wanted:
-    """What of a repository is needed."""
-    from captioner.models.fetching import Wanted
-
-    return Wanted(repository, FILES, needed=NEEDED)
-
-
 def load(options: Options) -> Transcriber:
     """Raises BackendMissing without torch and a transformers that has Parakeet, WeightsMissing, ModelError for a model
     or a device that it cannot be, SettingsError."""
@@ -99,9 +89,9 @@ def load(options: Options) -> Transcriber:
     from captioner.models.asr.whisper_torch import torch_device
 
     device = torch_device(options.device)
-    folder = _folder(options.model or DEFAULT)
-    pieces = _pieces(folder)
-    model, front = _opened(transformers, folder)
+    folder = model_folder(options.model or DEFAULT)
+    pieces = pieces_of(folder)
+    model, front = opened(transformers, folder)
     if any(pieces[model.config.vocab_size :]):
         raise ModelError(f"{folder}: the tokenizer is another model's: it has more tokens than the model says")
     pieces += [""] * (model.config.vocab_size - len(pieces))
@@ -115,92 +105,6 @@ def load(options: Options) -> Transcriber:
     return Parakeet(
         net, options.language, known, Room(frames), options.batch_size or PIECES, LANES if device.type == "cuda" else 1
     )
-
-
-def _folder(name: str) -> Path:
-    """Where the model is, fetched where it has to be."""
-    from captioner.models.fetching import Hub, fetch, here
-    from captioner.models.hubfaults import HubFault
-
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        missing = [need for need in NEEDED if not any(folder.glob(need))]
-        if missing:
-            raise WeightsMissing(
-                f"{folder}: {', '.join(missing)} missing; give a folder in transformers' layout (its "
-                "convert_nemo_to_hf.py makes one of a .nemo file)"
-            )
-        return folder
-    if name.count("/") != 1 or folder.is_absolute():
-        raise WeightsMissing(f"model = {name!r}: there is no such folder; give a folder, or a repository as owner/name")
-    what = wanted(name)
-    try:
-        return here(what) or fetch(what, Hub.known(weights.QUICK))
-    except HubFault as fault:
-        flag = "--asr" if "parakeet" in name.lower() else "--repository"
-        raise WeightsMissing(
-            f"{name} is not on this machine and could not be downloaded: {fault}; where the hub can be reached "
-            f"`captioner fetch-models {flag} {name}` fetches it, or give a model folder as `model`"
-        ) from fault
-
-
-def _pieces(folder: Path) -> list[str]:
-    """The text of each token; "" for the model's own marks. Raises ModelError for a tokenizer without word starts."""
-    file = folder / "tokenizer.json"
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        vocabulary = known["model"]["vocab"]
-        # A dictionary of numbers, or (Unigram) a list with scores.
-        numbers = vocabulary if isinstance(vocabulary, dict) else {row[0]: at for at, row in enumerate(vocabulary)}
-        marks = {token["content"]: token["id"] for token in known["added_tokens"] if token["special"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsMissing(f"{file}: it is no tokenizer that can be read ({error!r})") from error
-    pieces = [""] * (max((numbers | marks).values(), default=-1) + 1)
-    for piece, number in numbers.items():
-        pieces[number] = "" if piece in marks and piece not in UNWRITTEN else piece
-    if not any(piece.startswith(START) for piece in pieces):
-        raise ModelError(f"{file}: no token begins with {START!r}, so that words cannot be told apart")
-    return pieces
-
-
-def _opened(transformers: Any, folder: Path) -> tuple[Any, Front]:
-    """The model and what its spectrogram is like, of files alone."""
-    from safetensors import SafetensorError
-
-    from captioner.models.asr.parakeetnet import Front
-    from captioner.models.tagger.torched import no_bars
-
-    try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-        name = KINDS.get(config.model_type)
-        if name is None:
-            raise ModelError(f"{folder}: it is a {config.model_type} model; asr parakeet takes {', '.join(KINDS)}")
-        if not hasattr(transformers, name):
-            raise BackendMissing(
-                f"asr parakeet: transformers {transformers.__version__} has no {name}; {GPU_COMMAND} -U"
-            )
-        with no_bars():
-            model, found = getattr(transformers, name).from_pretrained(
-                folder, local_files_only=True, output_loading_info=True
-            )
-        front = Front.of(_front_settings(folder))
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        why = (str(error).strip().splitlines() or ["no details"])[0]
-        raise WeightsMissing(f"{folder}: Parakeet cannot be loaded ({why}); give its folder as `model`") from error
-    # transformers would fill in what is missing by chance.
-    if missing := sorted(found["missing_keys"]):
-        raise WeightsMissing(
-            f"{folder}: {len(missing)} of its weights missing: {', '.join(missing[:3])}; fetch it again"
-        )
-    return model, front
-
-
-def _front_settings(folder: Path) -> Any:
-    """The feature extractor's settings, from either file that they are kept in. Raises OSError without one."""
-    own, shared = folder / "preprocessor_config.json", folder / "processor_config.json"
-    if own.is_file() or not shared.is_file():
-        return json.loads(own.read_text(encoding="utf-8"))
-    return json.loads(shared.read_text(encoding="utf-8"))["feature_extractor"]
 
 
 class Parakeet:
@@ -226,9 +130,11 @@ class Parakeet:
         return [transcript_of(course) for course in courses]
 
     def _in_lanes(self, courses: Sequence[Course], groups: Sequence[list[Piece]], step: Steps) -> None:
+        turns = sys.getswitchinterval()
         with ThreadPoolExecutor(self._lanes, thread_name_prefix="captioner-asr") as pool:
             futures = [pool.submit(self._group, courses, group, step) for group in groups]
             try:
+                sys.setswitchinterval(min(turns, TURN))
                 for future in futures:
                     future.result()
             except BaseException:
@@ -236,6 +142,8 @@ class Parakeet:
                     future.cancel()
                 wait(futures)
                 raise
+            finally:
+                sys.setswitchinterval(turns)
 
     def _course(self, index: int, item: Listening) -> Course:
         language = item.language or self._language
@@ -270,12 +178,14 @@ class Parakeet:
             step.done(course, piece)
 
     def _hear(self, pairs: Sequence[tuple[Piece, Samples]]) -> list[list[Token]]:
+        laid = self._net.laid([sound for _, sound in pairs])
         with self._alone:
             try:
-                return self._net([sound for _, sound in pairs])
+                rows = self._net.heard(laid)
             except OutOfMemory:
                 self._net.let_go()
                 raise
+        return self._net.told(rows)
 
 
 def hearing_of(tokens: Sequence[Token], piece: Piece, frame: float, language: str | None) -> Hearing:

@@ -32,6 +32,9 @@ LOOK = 16
 FORCED = ((0, 1), (1, 3)) * 3 + ((0, 1), (1, 2))
 """For benches with made weights: blank or not, and frames, in turn. 100 tokens and 100 blanks in 30 s of 80 ms."""
 
+Row = list[tuple[int, int, int, float]]
+"""What one sound says: token, the frame where it begins, the one after it, log-probability."""
+
 
 @dataclass(frozen=True, slots=True)
 class Front:
@@ -79,33 +82,46 @@ class Net:
 
     def __call__(self, sounds: Sequence[Samples]) -> list[list[Token]]:
         """What is said in each sound, float32 (n,) at 16 kHz. Raises OutOfMemory."""
+        return self.told(self.heard(self.laid(sounds)))
+
+    def laid(self, sounds: Sequence[Samples]) -> tuple[Any, list[int]]:
+        """The sounds side by side, their highs raised, and how many samples each has; the device is not asked."""
         import torch
 
-        with memory_watched(f"hearing {len(sounds)} pieces"), torch.inference_mode():
-            features, frames = self.spectra(sounds)
+        sizes = [max(len(sound), LEAST) for sound in sounds]
+        whole = np.zeros((len(sounds), -(-max(sizes) // WIDTHS) * WIDTHS), np.float32)
+        for row, sound in zip(whole, sounds, strict=True):
+            row[: len(sound)] = sound
+            row[1 : len(sound)] -= self._front.preemphasis * sound[:-1]
+        return torch.from_numpy(whole), sizes
+
+    def heard(self, given: tuple[Any, list[int]]) -> list[Row]:
+        """What is said in each of what was laid out. One thread at a time. Raises OutOfMemory."""
+        import torch
+
+        with memory_watched(f"hearing {len(given[1])} pieces"), torch.inference_mode():
+            features, frames = self.spectra(*given)
             places = torch.arange(features.shape[1], device=self._device)
             mask = places < frames[:, None]
             heard = self._model.encoder(input_features=features.to(self._precision), attention_mask=mask)
             states, lengths = heard.last_hidden_state.float(), heard.attention_mask.sum(-1)
-            found = self._collapsed(states, lengths) if self._kind == "ctc" else self._transduced(states, lengths)
-        return [self._tokens(row) for row in found]
+            return self._collapsed(states, lengths) if self._kind == "ctc" else self._transduced(states, lengths)
 
-    def spectra(self, sounds: Sequence[Samples]) -> tuple[Any, Any]:
+    def told(self, rows: Sequence[Row]) -> list[list[Token]]:
+        """Rows as tokens with their text."""
+        return [[Token(self._pieces[token], start, end, sure) for token, start, end, sure in row] for row in rows]
+
+    def spectra(self, given: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
         """float32 (sounds, frames, bands), each band with mean 0 and deviation 1 over its sound's own frames and 0
         behind them; and how many frames each sound has."""
         import torch
 
         front = self._front
-        sizes = [max(len(sound), LEAST) for sound in sounds]
-        whole = np.zeros((len(sounds), -(-max(sizes) // WIDTHS) * WIDTHS), np.float32)
-        for row, sound in zip(whole, sounds, strict=True):
-            row[: len(sound)] = sound
-            row[1 : len(sound)] -= front.preemphasis * sound[:-1]
-        given = torch.from_numpy(whole).to(self._device)
         taper = torch.hann_window(front.window, periodic=False, device=self._device)
         wave = torch.stft(
-            given, front.n_fft, front.hop, front.window, taper, center=True, pad_mode="constant", return_complex=True
-        )
+            given.to(self._device), front.n_fft, front.hop, front.window, taper, center=True, pad_mode="constant",
+            return_complex=True,
+        )  # fmt: skip
         power = wave.real.square() + wave.imag.square()
         loud = torch.log(front.filters.to(self._device) @ power + GUARD).transpose(1, 2)
         frames = torch.tensor(sizes, device=self._device) // front.hop
@@ -123,21 +139,18 @@ class Net:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _tokens(self, rows: Sequence[tuple[int, int, int, float]]) -> list[Token]:
-        return [Token(self._pieces[token], start, end, sure) for token, start, end, sure in rows]
-
-    def _collapsed(self, states: Any, lengths: Any) -> list[list[tuple[int, int, int, float]]]:
+    def _collapsed(self, states: Any, lengths: Any) -> list[Row]:
         """CTC: the best token of each frame, a run of one made one; as sure as its surest frame."""
         best, chosen = self._model.ctc_head(states).log_softmax(-1).max(-1)
         blank = self._model.config.pad_token_id
-        rows: list[list[tuple[int, int, int, float]]] = []
+        rows: list[Row] = []
         for said, sure, length in zip(chosen.cpu().numpy(), best.cpu().numpy(), lengths.tolist(), strict=True):
             edges = [*np.flatnonzero(np.diff(said[:length], prepend=-1)).tolist(), length]
             runs = [(at, end) for at, end in pairwise(edges) if said[at] != blank]
             rows.append([(int(said[at]), at, end, float(sure[at:end].max())) for at, end in runs])
         return rows
 
-    def _transduced(self, states: Any, lengths: Any) -> list[list[tuple[int, int, int, float]]]:
+    def _transduced(self, states: Any, lengths: Any) -> list[Row]:
         """TDT and RNN-T, greedily: every row has a place of its own in its sound and goes on by what it says there."""
         import torch
 
@@ -154,7 +167,7 @@ class Net:
             return [[] for _ in range(len(states))]
         said = torch.stack([torch.stack(row[:4]) for row in steps], -1).cpu().numpy()
         sure = torch.stack([row[4] for row in steps], -1).cpu().numpy()
-        rows: list[list[tuple[int, int, int, float]]] = []
+        rows: list[Row] = []
         for row in range(len(states)):
             tokens, starts, ends, counts = said[:, row]
             own = np.flatnonzero(counts).tolist()
