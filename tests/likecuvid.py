@@ -10,6 +10,9 @@ from av.filter import Graph
 
 from captioner.media.decoding import Opener, Session, Window
 
+OUTPUT_CORRUPT = 1 << 3
+"""FFmpeg's flag of a codec's context."""
+
 
 class Like:
     """A stand-in for `Nvdec`. `scaler`: swscale's flags."""
@@ -20,11 +23,14 @@ class Like:
         self._context: Any = av.CodecContext.create(own.codec.canonical_name, "r")
         if own.extradata:
             self._context.extradata = own.extradata
+        self._context.flags |= OUTPUT_CORRUPT  # a GPU's decoder gives what refers to pictures before a jump, too
         self._window, self._scaler = window, scaler
         self._graph: Any = None
 
     def decode(self, packet: Any | None) -> Sequence[Any]:
-        return [self._shaped(frame) for frame in self._context.decode(packet)]
+        # FFmpeg takes the mark of the latest packet for one of the pictures that a GPU's decoder gives just then.
+        mistaken = packet is not None and packet.is_discard
+        return [self._shaped(frame) for frame in self._context.decode(packet) if not mistaken]
 
     def restart(self) -> None:
         self.restarts += 1
