@@ -1,6 +1,6 @@
 """Everything that the GPU path promises, measured in one run on one machine.
 
-    python bench/gpu.py [--only asr,equality,...] [--device auto] [--beam 1] [--clips 1000] [--scale 100,1000,10000]
+    python bench/gpu.py [--only asr,equality,...] [--rows TEXT] [--device auto] [--beam 1] [--clips 1000] [--scale 100,1000,10000]
                         [--hours 1] [--tiny] [--limit 570] [--json FILE]
 
 asr        5 s clips and 1 h files with word times: faster-whisper alone, captioner through CTranslate2, whisper-torch
@@ -221,7 +221,9 @@ def rows_of(options: argparse.Namespace) -> dict[str, dict[str, Callable[[argpar
         for way in options.ways
         for count in options.scale
     }
-    return {name: rows[name] for name in options.only}
+    return {
+        section: {name: row for name, row in rows[section].items() if options.rows in name} for section in options.only
+    }
 
 
 # -- running them ------------------------------------------------------------------------------------------------------
@@ -313,6 +315,7 @@ def parsed(given: list[str]) -> argparse.Namespace:
     names: Callable[[str], list[str]] = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=names, default=["equality", "asr", "build", "video", "profile", "scale"])
+    parser.add_argument("--rows", default="", help="only rows whose names have this in them")
     parser.add_argument("--ways", type=names, default=["faster_whisper", "whisper_torch"], help="for `scale`")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--beam", type=int, default=1)
