@@ -1,7 +1,7 @@
 """Everything that the GPU path promises, measured in one run on one machine.
 
-    python bench/gpu.py [--only asr,equality,...] [--rows TEXT] [--device auto] [--beam 1] [--clips 1000] [--scale 100,1000,10000]
-                        [--hours 1] [--tiny] [--limit 570] [--json FILE]
+    python bench/gpu.py [--only asr,equality,...] [--rows TEXT] [--device auto] [--beam 1] [--clips 1000]
+                        [--scale 100,1000,10000] [--hours 1] [--tiny] [--limit 570] [--json FILE]
 
 asr        5 s clips and 1 h files with word times: faster-whisper alone, captioner through CTranslate2, whisper-torch
 scale      the same clips, from 100 to 10,000
