@@ -26,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SOUND_VERSION = "2"
-PICTURE_VERSION = "2"
+PICTURE_VERSION = "3"
 
 BATCH_SECONDS = 900.0
 """Sound that one call gets on a CPU. Long enough to fill every batch, short enough that a killed build loses little."""
