@@ -114,6 +114,7 @@ def of_settings(settings: Settings) -> list[tuple[str, str]]:
     """(role, name) of what a build with these settings needs."""
     asr = {
         "faster_whisper": ("asr", settings.model or "base"),
+        "whisper_torch": ("whisper_torch", str(settings.model or settings.asr_options.get("model") or "base")),
         "parakeet": ("parakeet", str(settings.model or settings.asr_options.get("model") or "parakeet")),
     }
     pipeline = settings.diarizer_options.get("pipeline")
@@ -137,6 +138,7 @@ def _tagger_of(name: str) -> str:
 
 def _all(asked: Sequence[tuple[str, str]], hub: Hub) -> Iterator[Item]:
     """The items, and the parts that a pipeline names once it is here."""
+    from captioner.models.diarizer.pipelines import parts
     from captioner.models.fetching import here
 
     for role, name in asked:
@@ -162,6 +164,15 @@ def _asr(name: str) -> Item:
     except CaptionerError:
         found = ""
     return Item(f"asr {name}", wanted, found)
+
+
+def _whisper_torch(name: str) -> Item:
+    from captioner.models.asr import weights
+    from captioner.models.asr.whisper_torch import repository_of
+
+    if name == weights.DEFAULT or Path(name).expanduser().is_dir():
+        return _asr(name)
+    return Item(f"asr {name}", _transformers(_named(repository_of(name), "--asr")))
 
 
 def _parakeet(name: str) -> Item:
@@ -210,8 +221,8 @@ def _repository(name: str) -> Item:
 
 
 ITEMS: dict[str, Callable[[str], Item]] = {
-    "asr": _asr, "parakeet": _parakeet, "aligner": _aligner, "tagger": _tagger, "diarizer": _diarizer,
-    "repository": _repository,
+    "asr": _asr, "whisper_torch": _whisper_torch, "parakeet": _parakeet, "aligner": _aligner, "tagger": _tagger,
+    "diarizer": _diarizer, "repository": _repository,
 }  # fmt: skip
 
 
@@ -234,19 +245,6 @@ def _pipeline(repository: str) -> Wanted:
 
     name, _, revision = repository.partition("@")
     return Wanted(name, ignored=NEEDLESS, revision=revision or "main")
-
-
-def parts(place: Path) -> list[str]:
-    """The repositories that a pipeline's config names as its parts."""
-    try:
-        text = (place / "config.yaml" if place.is_dir() else place).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return []
-    return list(dict.fromkeys(PART.findall(text)))
-
-
-PART = re.compile(r"^\s+\w+:\s*[\"']?([\w.-]+/[\w.-]+(?:@[\w./-]+)?)[\"']?\s*$", re.MULTILINE)
-"""A line `segmentation: owner/name` under `params`."""
 
 
 class _teller:  # noqa: N801  used as a function

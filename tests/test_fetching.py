@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from captioner import cli, fetchcli
 from captioner.errors import SettingsError, WeightsMissing
-from captioner.fetchcli import parts
 from captioner.models import fetching, hubfaults, hublisting, hubtransfer
+from captioner.models.diarizer.pipelines import parts
 from captioner.models.fetching import Hub, Wanted, fetch, here
 from captioner.models.hubfaults import Asked, HubFault, Kind, of_error
 from captioner.models.hubtransfer import Patience
@@ -411,6 +411,12 @@ def test_auto_is_what_a_gpu_would_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetchcli.of_settings(Settings()) == [("asr", "base"), ("tagger", "auto"), ("diarizer", "embedded")]
     chosen = Settings(model="small", tagger="onnx", diarizer="pyannote", diarizer_options={"pipeline": "a/b"})
     assert fetchcli.of_settings(chosen) == [("asr", "small"), ("tagger", "onnx"), ("diarizer", "a/b")]
+    torch = [fetchcli.of_settings(Settings(asr="whisper_torch", model=model))[0] for model in (None, "turbo", "small")]
+    items = [fetchcli.ITEMS[role](name) for role, name in torch]
+    assert items[0].wanted is not None
+    assert "whisper_torch" not in items[0].wanted.repository
+    repositories = [item.wanted.repository for item in items[1:] if item.wanted is not None]
+    assert repositories == ["openai/whisper-large-v3-turbo", "openai/whisper-small"]
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -115,11 +115,16 @@ def _weights(name: str | None) -> tuple[Any, Path]:
     wanted = name or weights.DEFAULT
     folder = Path(wanted).expanduser()
     if not folder.is_dir() and wanted != weights.DEFAULT:
-        return _from_transformers(TRANSFORMERS.get(wanted, wanted if "/" in wanted else f"openai/whisper-{wanted}"))
+        return _from_transformers(repository_of(wanted))
     if folder.is_dir() and not (folder / "model.bin").is_file():
         return _from_transformers(str(folder))
     found = weights.find_weights(name)
     return read_ct2(found), found / "tokenizer.json"
+
+
+def repository_of(name: str) -> str:
+    """The hub's repository in transformers' layout that a name stands for."""
+    return TRANSFORMERS.get(name, name if "/" in name else f"openai/whisper-{name}")
 
 
 def _from_transformers(name: str) -> tuple[Any, Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -204,3 +205,16 @@ def _repository_of(error: Exception) -> str | None:
 
 def _first(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+PART = re.compile(r"^\s+\w+:\s*[\"']?([\w.-]+/[\w.-]+(?:@[\w./-]+)?)[\"']?\s*$", re.MULTILINE)
+"""A line `segmentation: owner/name` under `params`."""
+
+
+def parts(place: Path) -> list[str]:
+    """The repositories that a pipeline's config names as its parts."""
+    try:
+        text = (place / "config.yaml" if place.is_dir() else place).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return list(dict.fromkeys(PART.findall(text)))
