@@ -8,7 +8,7 @@ scale      the same clips, from 100 to 10,000
 build      whole builds from sound to captions with Whisper base; of 20 clips, everything loaded anew: a card that sees
            CTranslate2 for the first time compiles its kernels, and keeps them; against the slowest stage
 video      5 s clips cut from 1080p, scaled to 512x512, written and checked
-diarization  `gpu_diarization.py`, with its own rows
+diarization, parakeet  `gpu_diarization.py` and `gpu_parakeet.py`, with rows of their own
 profile    milliseconds of each part of both engines, by context and batch
 breakdown  an hour by part, on the host and on the device, with its kernels and the gaps between them
 equality   real speech through real weights (Whisper base): words against the truth, and each way against the others
@@ -171,6 +171,14 @@ def _diarization(options: argparse.Namespace) -> Row:
         return found
 
 
+def _parakeet(options: argparse.Namespace) -> Row:
+    import gpu_parakeet
+
+    clips, hours = (4, 0.02) if options.tiny else (10_000, 3.0)
+    found: Row = gpu_parakeet.rows(options.device, clips, hours, tiny=options.tiny)
+    return found
+
+
 WAYS = {
     "plain": "faster-whisper alone", "ct2": "CTranslate2 alone", "faster_whisper": "through CTranslate2",
     "whisper_torch": "whisper-torch",
@@ -200,6 +208,7 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
     },
     "video": {"1080p to 512x512": _writing},
     "diarization": {"community-1's shape": _diarization},
+    "parakeet": {"parakeet-tdt-0.6b's shape": _parakeet},
     "profile": {f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options)) for way in BACKENDS},
     "breakdown": {
         f"hour, {WAYS[way]}": (lambda options, way=way: _breakdown(way, options))
@@ -207,6 +216,8 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
     },
 }
 
+ALL = ("equality", "asr", "build", "video", "diarization", "scale", "parakeet", "profile")
+"""What one command measures."""
 TODAY = {"clips": "90x", "hour": "771x"}
 WANTED = {
     ("clips", "faster_whisper"): 600, ("clips", "whisper_torch"): 1500,
@@ -308,13 +319,23 @@ def table(found: dict[str, dict[str, Row]]) -> None:
                          "watching, times real time", "watching without NVDEC, times real time"):  # fmt: skip
                 line(f"    {part}", "", "", str(row[part]))
             print(f"    {row['misses']}")
+    for row in found.get("diarization", {}).values():
+        for kind in ("one recording", "of 5 min", "clips of 5 s"):
+            own = row.get("speed", {}).get(f"auto, {kind}")
+            if own is not None:
+                told = f"{own['seconds_per_hour']:.1f} s"
+                line(f"diarization, an hour, {kind}", "31 s", "5 s", told, f"{own['ratio']:.1f}")
+    for row in found.get("parakeet", {}).values():
+        for name, own in row.items():
+            if isinstance(own, dict):
+                line(f"parakeet, {name}", "3386x (A100)", "", f"{own['speed']:.0f}x")
 
 
 def parsed(given: list[str]) -> argparse.Namespace:
     numbers: Callable[[str], list[int]] = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     names: Callable[[str], list[str]] = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=names, default=["equality", "asr", "build", "video", "profile", "scale"])
+    parser.add_argument("--only", type=names, default=list(ALL))
     parser.add_argument("--rows", default="", help="only rows whose names have this in them")
     parser.add_argument("--ways", type=names, default=["faster_whisper", "whisper_torch"], help="for `scale`")
     parser.add_argument("--device", default="auto")
