@@ -20,7 +20,7 @@ test: $(VENV)/.ready  ## the tests that every change must pass
 test-all: $(VENV)/.ready  ## long fuzzing and full fault counts too
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
 
-test-gpu-install:  ## the gpu extra in a clean environment, everything imported; 3 GB of downloads
+test-gpu-install:  ## the gpu extra in a clean environment, everything imported, the tests of what needs torch; 3 GB
 	$(PYTHON) tests/gpu_install.py
 
 fuzz: $(VENV)/.ready  ## readers of foreign files, 30 s each; guided by coverage where atheris installs

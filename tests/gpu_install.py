@@ -1,9 +1,9 @@
 """`pip install captioner[gpu]` in a clean environment, then an import of everything: what a person does first on a
-rented GPU, and what broken pins spoil.
+rented GPU, and what broken pins spoil. Then, there, the tests that need torch: what runs on a GPU runs on a CPU, too.
 
-    python tests/gpu_install.py [--keep FOLDER]
+    python tests/gpu_install.py [--keep FOLDER] [--no-tests]
 
-Downloads some 3 GB and needs 8 GB of disk; 5 to 20 minutes. --keep leaves the environment in FOLDER.
+Downloads some 3 GB and needs 8 GB of disk; 10 to 30 minutes. --keep leaves the environment in FOLDER.
 """
 
 from __future__ import annotations
@@ -55,14 +55,30 @@ def run(*command: str | Path) -> None:
     subprocess.run([str(part) for part in command], check=True)
 
 
+def tested(folder: Path) -> None:
+    """The contracts of all backends, and every file of tests that speaks of torch. Raises CalledProcessError."""
+    python = programs(folder) / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{ROOT}[gpu,offline,test]")
+    tests = [
+        path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "torch" in path.read_text(encoding="utf-8")
+    ]
+    subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *map(str, tests)],
+        check=True, cwd=ROOT,
+    )  # fmt: skip
+
+
+def programs(folder: Path) -> Path:
+    return folder / ("Scripts" if sys.platform == "win32" else "bin")
+
+
 def installed(folder: Path) -> None:
     """The environment in `folder`, and everything imported in it. Raises CalledProcessError."""
     venv.create(folder, with_pip=True, clear=True)
-    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
-    python = programs / "python"
+    python = programs(folder) / "python"
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{ROOT}[gpu]")
     run(python, "-m", "pip", "check")
-    run(programs / "captioner", "--help")
+    run(programs(folder) / "captioner", "--help")
     sound = ROOT / "sample_dataset" / "raw" / "public-domain-and-bsd" / "table.wav"
     # Elsewhere, so that it is the installed package that is imported.
     subprocess.run([str(python), "-c", CHECK, str(sound)], check=True, cwd=folder)
@@ -71,17 +87,18 @@ def installed(folder: Path) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--no-tests", action="store_true")
     asked = parser.parse_args(arguments)
     try:
-        if asked.keep:
-            installed(asked.keep)
-        else:
-            with tempfile.TemporaryDirectory(prefix="captioner-gpu-") as folder:
-                installed(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="captioner-gpu-") as scratch:
+            folder = asked.keep or Path(scratch)
+            installed(folder)
+            if not asked.no_tests:
+                tested(folder)
     except subprocess.CalledProcessError as error:
         print(f"FAILED: {error.cmd[0]} ended with {error.returncode}")
         return 1
-    print("the gpu extra installs and imports")
+    print("the gpu extra installs and imports" + ("" if asked.no_tests else ", and what needs torch passes its tests"))
     return 0
 
 
