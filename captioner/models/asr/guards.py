@@ -60,6 +60,8 @@ LOOP = 4
 """Times in a row that one to six words must come to be a loop."""
 TWICE = 4
 """Words in a row that come twice in a row: a decoder that hears no end says a short sentence again."""
+TOUCH = 0.0005
+"""Seconds, half of what times are rounded to: what shares less with a stretch only touches it."""
 SCRIPT_FROM = 4
 """Letters that it takes to be judged by script."""
 LANGUAGE_SURE = 0.85
@@ -150,8 +152,8 @@ def _of_text(hearing: Hearing, text: str, whole: Span, piece: Piece, language: s
 def _beside_speech(words: Sequence[Word], speech: Sequence[Span]) -> Iterator[Doubt]:
     """Words that touch no speech at all, not even within ASIDE."""
     for word in words:
-        near = Span.at(max(0.0, word.span.start - ASIDE), word.span.end + ASIDE)
-        if not any(near.overlap(span) > 0.0 for span in speech):
+        start, end = word.span.start - ASIDE + TOUCH, word.span.end + ASIDE - TOUCH
+        if not any(span.start < end and span.end > start for span in speech):
             yield Doubt(
                 "no-speech", f"{word.text!r} stands {_away(word.span, speech):.2f} s from any speech", word.span
             )
@@ -191,6 +193,8 @@ def said_twice(words: Sequence[str]) -> int:
 
 def letters(text: str) -> float:
     """Letters and digits; a sign that writes a syllable or a word counts three."""
+    if text.isascii():
+        return float(sum(map(str.isalnum, text)))
     return float(sum(3 if "\u2e80" <= sign <= "\ud7ff" else 1 for sign in text if sign.isalnum()))
 
 
@@ -200,7 +204,9 @@ def in_script(text: str, language: str) -> float | None:
     if len(signs) < SCRIPT_FROM:
         return None
     scripts = _SCRIPTS.get(language, ("LATIN",))
-    return sum(unicodedata.name(sign, "").startswith(scripts) for sign in signs) / len(signs)
+    other = [sign for sign in signs if not sign.isascii()]
+    within = sum(unicodedata.name(sign, "").startswith(scripts) for sign in other)
+    return (within + (len(signs) - len(other) if "LATIN" in scripts else 0)) / len(signs)
 
 
 def _echoes(text: str, hotwords: Sequence[str]) -> bool:

@@ -90,8 +90,9 @@ def _pulled_in(word: Span, blocks: Sequence[Span]) -> Span:
 
     That is the last one that it reaches `REACHED` into: a word across a pause is the first one after it, begun early.
     """
-    best = next((block for block in reversed(blocks) if word.overlap(block) >= REACHED), None)
-    best = best or max(blocks, key=word.overlap, default=None)
+    near = [block for block in blocks if block.start < word.end and block.end > word.start]
+    best = next((block for block in reversed(near) if word.overlap(block) >= REACHED), None)
+    best = best or max(near, key=word.overlap, default=None)
     if best is None or word.overlap(best) < NARROWEST:
         return word
     start = best.start - MARGIN if best.start - word.start > OVERHANG else word.start
@@ -121,7 +122,8 @@ def covered(word: Word) -> Span:
 
     An attention-aligned word swallows what follows when the decoder left words out; its length then hides the loss.
     """
-    letters = sum(_weight(sign) for sign in word.text)
+    text = word.text
+    letters = float(len(text)) if text.isascii() and text.isalpha() else sum(map(_weight, text))
     return Span.at(word.span.start, min(word.span.end, word.span.start + 0.7 + 0.15 * letters))
 
 
