@@ -255,7 +255,7 @@ class Stages:
             self.reporter.advance(1)
 
         died = bool(self.store.meta(DIED))
-        gpus = () if died or name != "picture" else cuda.indices(self.settings.device)
+        gpus = () if died or name != "picture" else cuda.decoders(self.settings.device)
         errands = [_Errand(job, self.sound_file(job), gpus) for job in todo]
         takes = inf if died else sum(job.seconds for job in todo) / _SPEED[name]
         told = once(self.reporter.say)

@@ -70,7 +70,7 @@ def clip_spec(settings: Settings, workers: int, recordings: int) -> ClipSpec:
         crf=settings.crf,
         preset=settings.preset,
         threads=threads,
-        gpus=cuda.indices(settings.device),
+        gpus=cuda.decoders(settings.device),
     )
 
 

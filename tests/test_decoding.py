@@ -21,7 +21,7 @@ from captioner.media.cutting import ClipSpec, write_clips
 from captioner.media.decoding import CODECS, Nvdec, Opener, Session, Window
 from captioner.media.picture import Converter
 from captioner.media.probe import probe
-from captioner.media.share import SESSIONS, WORKER, gpu_of_this_process
+from captioner.media.share import WORKER, gpu_of_this_process
 from captioner.media.shots import watch
 from captioner.models import cuda
 from captioner.run import Quiet
@@ -394,8 +394,7 @@ def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(WORKER, str(worker))
         return gpu_of_this_process(gpus)
 
-    found = [of(worker, (1, 3)) for worker in range(2 * SESSIONS + 3)]
-    assert found == [1, 3] * SESSIONS + [None] * 3
+    assert [of(worker, (1, 3, 1)) for worker in range(5)] == [1, 3, 1, None, None]
 
 
 def test_workers_know_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,9 +411,17 @@ def test_workers_know_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     [("auto", (0, 1)), ("cuda", (0, 1)), ("cpu", ()), ("cuda:1", (1,)), ("cuda:1, cuda:0", (1, 0)), ("cuda:7", ())],
 )
 def test_the_devices_that_a_setting_names(monkeypatch: pytest.MonkeyPatch, asked: str, gpus: tuple[int, ...]) -> None:
-    monkeypatch.setattr(cuda, "count", lambda: 2)
+    monkeypatch.setattr(cuda, "memories", lambda: (24 << 30, 8 << 30))
     assert cuda.indices(asked) == gpus
-    assert clip_spec(Settings(trigger="x", device=asked), 4, 1).gpus == gpus
+    decoders = cuda.decoders(asked)
+    assert decoders[: len(gpus)] == gpus
+    assert [decoders.count(gpu) for gpu in gpus] == [{0: 6, 1: 2}[gpu] for gpu in gpus]
+    assert clip_spec(Settings(trigger="x", device=asked), 4, 1).gpus == decoders
+
+
+def test_a_large_gpu_is_not_filled_with_decoders_and_a_small_one_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "memories", lambda: (140 << 30, 2 << 30))
+    assert cuda.decoders("auto") == (0,) * cuda.DECODERS
 
 
 def test_a_worker_that_died_with_a_gpu_is_followed_by_one_without(
@@ -434,7 +441,7 @@ def test_a_worker_that_died_with_a_gpu_is_followed_by_one_without(
             else:
                 super().apart(work, items, done, *others, **more)
 
-    monkeypatch.setattr(cuda, "count", lambda: 1)
+    monkeypatch.setattr(cuda, "memories", lambda: (4 << 30,))
     settings = Settings(trigger="x", threads=1, preset="ultrafast")
     with Store(tmp_path / ".captioner") as store:
         captions = {entry.cuts[0].id: "words"}

@@ -18,12 +18,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 WANTED = 12
 """The CUDA generation that CTranslate2's wheels are made for."""
 GENERATIONS = (12, 13)
 NAMES = ("libcublasLt", "libcublas")
 """In the order in which they are needed."""
+DECODERS = 16
+"""Processes that decode video on one GPU at most..."""
+A_DECODER = 4 << 30
+"""... and bytes of its memory for each: it takes 0.6 GB, and models want the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +65,31 @@ def ready() -> Cuda:
 
 
 @lru_cache(maxsize=1)
-def count() -> int:
-    """GPUs that this process may use, as NVIDIA's driver counts them; whether a runtime can use them shows later."""
+def memories() -> tuple[int, ...]:
+    """Bytes of each GPU that this process may use, as NVIDIA's driver counts them; whether a runtime can use them shows
+    later."""
     if sys.platform == "darwin":
-        return 0
+        return ()
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return 0
+        return ()
     found = ctypes.c_int(0)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found)):
+        return ()
+    return tuple(_memory(driver, number) for number in range(found.value))
+
+
+def _memory(driver: Any, number: int) -> int:
+    device, size = ctypes.c_int(), ctypes.c_size_t()
+    if driver.cuDeviceGet(ctypes.byref(device), number) or driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
         return 0
-    return found.value
+    return size.value
+
+
+def count() -> int:
+    """GPUs that this process may use."""
+    return len(memories())
 
 
 def indices(asked: str) -> tuple[int, ...]:
@@ -81,6 +99,13 @@ def indices(asked: str) -> tuple[int, ...]:
     named = [part.strip().removeprefix("cuda:") for part in asked.split(",")]
     wanted = [int(number) for number in named if number.isdigit()]
     return tuple(number for number in wanted if number < count()) if wanted else ()
+
+
+def decoders(asked: str) -> tuple[int, ...]:
+    """Those GPUs, each as often as processes may decode video on it, in turn."""
+    held = dict(enumerate(memories()))
+    own = {number: min(DECODERS, held.get(number, 0) // A_DECODER) for number in indices(asked)}
+    return tuple(number for turn in range(DECODERS) for number, most in own.items() if turn < most)
 
 
 def _load(names: Sequence[str]) -> tuple[str, ...]:
