@@ -103,7 +103,7 @@ def _watched(recordings: list[Any], device: str, threads: int) -> tuple[float, d
     from captioner.engine.local import Local
     from captioner.models import cuda
 
-    gpus, found = cuda.indices(device), {}
+    gpus, found = cuda.decoders(device), {}
     errands = [stages._Errand(stages.Job(each, {}), Path(), gpus) for each in recordings]
     start = time.perf_counter()
     Local(threads).apart(
