@@ -7,34 +7,43 @@ made, and its error told, when the dataset is written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
+from typing import Any
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, WorkerDied
 from captioner.judging import judge_all
 from captioner.planning import PlannedJob
-from captioner.stages import Stages
+from captioner.stages import DIED, Stages
 from captioner.store import WrittenRow
 from captioner.summary import Failure
 from captioner.types import Cut, Picture
 from captioner.writing import Made, Part, ToWrite, clip_spec, make, seconds_of, shared, stale
 
-FOLDER = "ahead"
+
+def attempt(part: Part, tell: Callable[[Any], None]) -> None:
+    """As `make`. What the system refuses, room on the disk for one, must not end the hearing."""
+    try:
+        make(part, tell)
+    except OSError as error:
+        raise CaptionerError(f"{part.clips}: {error}") from error
 
 
 class Ahead:
-    """`wanted` says of a cut, with the doubts that it has so far, whether it will be written."""
+    """`wanted` says of a cut, with the doubts that it has so far, whether it will be written. `folder` is for clips
+    that have no name yet: whoever made it empties it."""
 
-    def __init__(self, stages: Stages, clips: Path, recordings: int, wanted: Callable[[Cut], bool]) -> None:
+    def __init__(
+        self, stages: Stages, clips: Path, folder: Path, recordings: int, wanted: Callable[[Cut], bool]
+    ) -> None:
         self._stages = stages
         # Of all recordings, not of a pack: the encoder's threads, on which its bytes depend, are those of `writing`.
         self._spec = clip_spec(stages.settings, stages.engine.threads, recordings)
         self._clips = clips
         self._wanted = wanted
-        self._folder = stages.store.folder / FOLDER
+        self._folder = folder
         self._made: dict[str, Made] = {}
-        self.clear()
 
     @property
     def made(self) -> Mapping[str, Made]:
@@ -53,12 +62,8 @@ class Ahead:
         wholes = [Part(entry, {}, {}, self._folder, aside, spec) for entry in todo if entry.cuts]
         parts = shared(wholes, stages.engine.threads)
         if parts:
-            stages.time("write", lambda: stages.engine.apart(make, parts, _done, self._told, None, _takes(parts)))
-
-    def clear(self) -> None:
-        """Throws away what is left."""
-        self._made.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+            takes = inf if stages.store.meta(DIED) else sum(map(seconds_of, parts))
+            stages.time("write", lambda: stages.engine.apart(attempt, parts, self._done, self._told, None, takes))
 
     def _entry(self, entry: PlannedJob) -> ToWrite:
         recording, cuts = entry.job.recording, tuple(filter(self._wanted, entry.planned.cuts))
@@ -69,10 +74,7 @@ class Ahead:
         if isinstance(news, WrittenRow):
             self._made[news.key] = Made(self._folder / news.media, news.repeated)
 
-
-def _takes(parts: Sequence[Part]) -> float:
-    return sum(map(seconds_of, parts))
-
-
-def _done(_part: Part, _answer: CaptionerError | None) -> None:
-    """An error is told when the clip is made again, for good."""
+    def _done(self, _part: Part, answer: CaptionerError | None) -> None:
+        """An error is told when the clip is made again, for good."""
+        if isinstance(answer, WorkerDied):
+            self._stages.store.set_meta(DIED, "write")

@@ -20,7 +20,7 @@ from captioner.measuring import measure_all
 from captioner.planning import PlannedJob, plan_all
 from captioner.ports import Reporter
 from captioner.settings import Settings
-from captioner.stages import Job, Stages, batches
+from captioner.stages import ORDER, Job, Stages, batches
 
 PACKS = 8
 """Packs at least, where there is enough sound: the first one's way through all stages is time in which others idle, and
@@ -82,28 +82,28 @@ def hear_all(
     stale = [job for job in jobs if stages.stale(job)]
     if not stale or not stages.engine.overlaps:
         return
-    todo = [job for job in stale if not any(stages.failed_before(job, name) for name in job.keys)]
+    todo = [job for job in stale if not _fails(job, stages)]
     if not todo:
         return
     roles = [name for name in NEEDS if name in stages.backends and stages.wanted(name, todo)]
     lanes = _lanes(stages, roles)
-    stages.reporter.stage("listen", sum(job.seconds for job in todo), "seconds")
+    stages.reporter.stage("listen", sum(_amount(role, todo, stages) for role in roles) / len(roles), "seconds")
     calls: dict[str, Callable[[Sequence[Job]], object]] = {
         "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
         **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
     }
     pools = {name: _pool(name) for name in (*NEEDS, "ahead")}
-    loads: dict[str, Future[object]] = {role: pools[role].submit(lanes[role].load, role) for role in roles}
-    tasks = list(loads.values())
-    for pack in packs(todo, stages.engine.batch_seconds):
-        done: dict[str, Future[object]] = {}
-        for name, needs in NEEDS.items():
-            first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
-            done[name] = pools[name].submit(_work, calls[name], pack, first)
-        if ahead is not None:
-            done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"])
-        tasks += done.values()
     try:
+        loads: dict[str, Future[object]] = {role: pools[role].submit(lanes[role].load, role) for role in roles}
+        tasks = list(loads.values())
+        for pack in packs(todo, stages.engine.batch_seconds):
+            done: dict[str, Future[object]] = {}
+            for name, needs in NEEDS.items():
+                first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
+                done[name] = pools[name].submit(_work, calls[name], pack, first)
+            if ahead is not None:
+                done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"])
+            tasks += done.values()
         _await(tasks)
     except BaseException:
         stages.engine.stop()
@@ -111,6 +111,17 @@ def hear_all(
     finally:
         for pool in pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _fails(job: Job, stages: Stages) -> bool:
+    """Whether a stage that has something to do for it is known to fail."""
+    stale = [name for name in ORDER if name in job.keys and job.keys[name] not in stages.have]
+    return any(stages.failed_before(job, name) for name in stale)
+
+
+def _amount(role: str, jobs: Sequence[Job], stages: Stages) -> float:
+    """Seconds of sound that a role has before it."""
+    return sum(job.seconds for job in jobs if job.keys.get(role) not in stages.have)
 
 
 def _pool(name: str) -> ThreadPoolExecutor:
@@ -144,8 +155,12 @@ def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: 
 
 
 def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> list[PlannedJob]:
-    planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, stages.reporter))
-    return measure_all(planned, stages)
+    shown, quiet = stages.reporter, copy(stages)
+    quiet.reporter = _Part(shown, Lock(), 0.0)  # counts seconds of cuts
+    planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, quiet.reporter))
+    measured = measure_all(planned, quiet)
+    shown.advance(sum(job.seconds for job in pack))
+    return measured
 
 
 def _pass_on(ahead: Callable[[Sequence[PlannedJob]], None], measured: Future[object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,8 @@ UNDECIDED = "nobody has decided on it yet"
 
 HOME = ".captioner"
 """Folder of the store inside OUT."""
+AHEAD = "ahead"
+"""Folder in it for clips that have no name yet; there is none between two builds."""
 
 
 @dataclass(slots=True)
@@ -79,7 +82,11 @@ class Build:
             rate = clip_rate(self.settings, found)
             if dry:
                 return self._forecast(found, stages, rate)
-            return self._build(found, stages, drafter, rate, yes=yes)
+            shutil.rmtree(store.folder / AHEAD, ignore_errors=True)  # of a build that was killed
+            try:
+                return self._build(found, stages, drafter, rate, yes=yes)
+            finally:
+                shutil.rmtree(store.folder / AHEAD, ignore_errors=True)
 
     @contextmanager
     def _store(self, dry: bool) -> Iterator[Store]:
@@ -124,7 +131,7 @@ class Build:
     def _ahead(self, stages: Stages, recordings: int) -> Ahead:
         from captioner.ahead import Ahead  # brings what writes media
 
-        self.ahead = Ahead(stages, self.out / "clips", recordings, self._accepted)
+        self.ahead = Ahead(stages, self.out / "clips", stages.store.folder / AHEAD, recordings, self._accepted)
         return self.ahead
 
     def _finish(
@@ -141,7 +148,8 @@ class Build:
         summary = self._describe(found, planned, drafts, rate)
         if not yes:
             return replace(summary, review_needed=bool(summary.clips), seconds=dict(self.seconds))
-        outcome = self.time("write", lambda: self._write(planned, {cut.id for cut in wanted}, drafts, stages))
+        count = len(found.recordings)
+        outcome = self.time("write", lambda: self._write(planned, {cut.id for cut in wanted}, drafts, stages, count))
         rows = stages.store.written()
         failed = {failure.name for failure in outcome.failures}
         ids = tuple(cut.id for cut in wanted if cut.id not in failed)
@@ -160,7 +168,7 @@ class Build:
         )
 
     def _write(
-        self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages
+        self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages, count: int
     ) -> Any:
         from captioner.writing import ToWrite, write_dataset
 
@@ -172,12 +180,9 @@ class Build:
             wanted.append(ToWrite(recording, picture, cuts))
         texts = {id_: drafts[id_].text for id_ in ids}
         made = self.ahead.made if self.ahead is not None else {}
-        outcome = write_dataset(
-            wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter, made
+        return write_dataset(
+            wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter, made, count
         )  # fmt: skip
-        if self.ahead is not None:
-            self.ahead.clear()
-        return outcome
 
     def _accepted(self, cut: Cut, caption: Caption | None = None) -> bool:
         """Whether a cut is written: as a person decided, else without a look at it where nothing speaks against it.

@@ -32,6 +32,9 @@ BATCH_SECONDS = 900.0
 """Sound that one call gets on a CPU. Long enough to fill every batch, short enough that a killed build loses little."""
 
 
+ORDER = ("sound", "picture", "vad", "diarizer", "asr", "aligner", "tagger")
+"""Stages one after the other; where several fail on a recording, the first one's error is told."""
+
 DIED = "a worker died"
 """In the store: what kills a process may be among what is still to be done, which is therefore never done in this one.
 """
@@ -46,6 +49,8 @@ class Job:
     seconds: float = 0.0
     """Length of its sound, as far as known; for batches and progress."""
     failure: Failure | None = None
+    failed_in: str = ""
+    """The stage of the failure."""
 
 
 _SPEED = {"sound": 1000.0, "picture": 20.0}
@@ -113,6 +118,9 @@ class Stages:
     models: dict[str, Any] | None = None
     """Models that stay loaded from call to call; None where each is loaded for its stage and let go."""
 
+    done: dict[str, float] = field(default_factory=dict)
+    """Seconds of sound that each stage has gone through so far."""
+
     def __post_init__(self) -> None:
         self.have = self.store.keys()
 
@@ -153,8 +161,8 @@ class Stages:
 
     def run(self, jobs: Sequence[Job]) -> None:
         """All stages over all jobs; a job that fails is left out of the rest."""
-        for stage in (self.sound, self.picture, self.vad, self.diarizer, self.asr, self.aligner, self.tagger):
-            stage([job for job in jobs if job.failure is None])
+        for name in ORDER:
+            getattr(self, name)([job for job in jobs if job.failure is None])
 
     def sound(self, jobs: Sequence[Job]) -> None:
         (self.store.folder / "sound").mkdir(exist_ok=True)
@@ -267,7 +275,9 @@ class Stages:
 
     def _remember_speed(self, name: str, jobs: Sequence[Job]) -> None:
         """Seconds of sound a second, for the next forecast."""
-        amount, took = sum(job.seconds for job in jobs), self.seconds.get(name, 0.0)
+        with self.store.transaction():  # a stage may have several packs in hand
+            self.done[name] = amount = self.done.get(name, 0.0) + sum(job.seconds for job in jobs)
+        took = self.seconds.get(name, 0.0)
         if amount > 30 and took > 0:
             self.store.set_meta(f"speed {name}", f"{amount / took:.3f}")
 
@@ -290,11 +300,14 @@ class Stages:
         if isinstance(answer, UsageError):
             raise answer
         if isinstance(answer, CaptionerError):
-            job.failure = Failure(job.recording.name, type(answer).__name__, str(answer))
+            failure = Failure(job.recording.name, type(answer).__name__, str(answer))
+            with self.store.transaction():  # another stage may meet one at the same time
+                if job.failure is None or (job.failed_in in ORDER and ORDER.index(stage) < ORDER.index(job.failed_in)):
+                    job.failure, job.failed_in = failure, stage
             if isinstance(answer, WorkerDied):
                 self.store.set_meta(DIED, stage)
             if isinstance(answer, RecordingError):  # the file's own fault, so it will fail again
-                self.store.put(self._failure_key(job, stage), "failure", job.failure)
+                self.store.put(self._failure_key(job, stage), "failure", failure)
             return
         self.store.put(job.keys[stage], stage, answer)
         self.have.add(job.keys[stage])

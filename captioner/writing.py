@@ -89,14 +89,17 @@ def write_dataset(
     engine: Engine,
     reporter: Reporter,
     ahead: Mapping[str, Made] | None = None,
+    recordings: int = 0,
 ) -> WriteOutcome:
-    """Make `OUT/clips/` hold exactly `wanted` with `captions` (clip id -> text). `ahead`: clips by their keys."""
+    """Make `OUT/clips/` hold exactly `wanted` with `captions` (clip id -> text). `ahead`: clips by their keys.
+
+    `recordings`: how many there were before some failed: clips made ahead are encoded by as many threads as these."""
     clips, aside = out / "clips", store.folder / "aside"
     clips.mkdir(parents=True, exist_ok=True)
     aside.mkdir(exist_ok=True)
     for left in aside.iterdir():  # what a killed run left behind
         left.unlink()
-    spec = clip_spec(settings, engine.threads, len(wanted))
+    spec = clip_spec(settings, engine.threads, recordings or len(wanted))
     written = store.written()
     todo = [stale(entry, written, spec, clips) for entry in wanted]
     total = sum(len(entry.cuts) for entry in todo)
@@ -223,12 +226,15 @@ def _row(media: Path, repeated: int, cut: Cut, part: Part, caption: str) -> Writ
 def _not_made(part: Part, ahead: Mapping[str, Made], ledger: _Ledger) -> list[Cut]:
     """The cuts that are still to be made; the others get their names."""
     left = []
-    for cut in part.entry.cuts:
-        made = ahead.get(clip_key(cut, part.entry.recording, part.spec))
-        if made is not None and made.path.is_file():  # the same cut of a copy may have taken it
-            ledger.told(part, _named(made.path, made.repeated, cut, part))
-        else:
-            left.append(cut)
+    try:
+        for cut in part.entry.cuts:
+            made = ahead.get(clip_key(cut, part.entry.recording, part.spec))
+            if made is not None and made.path.is_file():  # the same cut of a copy may have taken it
+                ledger.told(part, _named(made.path, made.repeated, cut, part))
+            else:
+                left.append(cut)
+    finally:
+        ledger.collect()
     return left
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +121,57 @@ def test_a_device_that_does_not_work_is_left_for_the_next_and_told(house: House)
         Remote(house, "other", ways[:1], said.append)
 
 
+def test_an_answer_that_nobody_waited_for_is_no_answer_to_the_next_question(house: House) -> None:
+    def impatient(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remote(house).tag(["a", "b"], impatient)
+    assert words(Remote(house, "other", [Way(MODULE, fragile.Options(), "the CPU")], [].append).tag(["c", "d"])) == [
+        "c",
+        "d",
+    ]
+
+
+def test_what_another_thread_learns_of_the_memory_loses_no_item(house: House) -> None:
+    class Learning(Remote):
+        """Another thread changes it at each look."""
+
+        looks = iter([3, 1, 2, 5, *([2] * 20)])
+
+        @property
+        def _most(self) -> int:
+            return next(self.looks)
+
+        @_most.setter
+        def _most(self, value: int) -> None:
+            pass
+
+    tagger = Learning(house, "tagger", [Way(MODULE, fragile.Options(), "the CPU")], [].append)
+    assert words(tagger.tag(list("abcdefg"))) == list("abcdefg")
+
+
+def test_the_smallest_batch_that_was_too_large_counts_whoever_tells_it_first(house: House) -> None:
+    tagger = remote(house)
+    tagger._remember(20)
+    tagger._remember(50)
+    assert tagger._most == 10
+
+
+def test_a_process_that_is_ended_while_it_is_started_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House("the tagger", patience=5.0)
+    start = subprocess.Popen
+
+    def ended(*rest: Any, **options: Any) -> Any:
+        house.end()
+        return start(*rest, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", ended)
+    with pytest.raises(ModelDied):
+        remote(house)
+    assert not house.alive
+
+
 # --- several devices --------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +219,27 @@ def test_a_failing_card_leaves_the_run_alive_and_is_left_out(houses: list[House]
     assert "the CPU failed 2 times and is left out" in said[0]
 
 
+def test_the_last_card_is_never_left_out_whatever_two_batches_find_at_once(
+    houses: list[House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = Fleet([remote(house) for house in houses], [].append)
+    fleet._strikes = dict.fromkeys(range(2), STRIKES - 1)
+    both = threading.Barrier(2)
+    for other in fleet._remotes:
+        real = other._call
+
+        def call(*rest: Any, real: Any = real) -> Any:
+            answer = real(*rest)
+            both.wait(10)
+            return answer
+
+        monkeypatch.setattr(other, "_call", call)
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(fleet._elsewhere, at, ["a"], ModelError("no"), "tag", (), None) for at in range(2)]
+        assert [words(one.result()) for one in found] == [["a"], ["a"]]
+    assert sorted(fleet._strikes.values()) == [STRIKES - 1, STRIKES]
+
+
 @given(st.lists(st.floats(0.0, 1e4), max_size=30), st.integers(1, 8))
 def test_shares_hold_every_item_once_and_none_is_longer_than_it_must_be(lengths: list[float], devices: int) -> None:
     own = shares(lengths, devices)
@@ -185,6 +260,13 @@ def test_models_are_in_this_process_unless_they_are_to_be_contained() -> None:
         with Models(CPU, contain, threads=2, patience=5.0) as models:
             ((_, pid, device),) = models.load(backend(), [].append).tag(["a"])
             assert (pid != os.getpid(), device) == (contain, CPU)
+
+
+def test_nothing_loads_once_everything_is_stopped() -> None:
+    with Models(CPU, True, threads=2, patience=5.0) as models:
+        models.stop()
+        with pytest.raises(ModelDied):
+            models.load(backend(), [].append)
 
 
 def test_every_gpu_has_a_process_and_a_single_gpu_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

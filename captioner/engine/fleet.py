@@ -64,8 +64,10 @@ class Fleet(StandIn):
             except CaptionerError:
                 break
             with self._turn:
-                self._strikes[index] += 1
-                last = self._strikes[index] == STRIKES
+                # Another thread may just have left out the one that did well: somebody must stay.
+                stays = any(strikes < STRIKES for other, strikes in self._strikes.items() if other != index)
+                self._strikes[index] += stays
+                last = stays and self._strikes[index] == STRIKES
             if last:
                 self._say(f"{self._remotes[index].device} failed {STRIKES} times and is left out ({error})")
             return done

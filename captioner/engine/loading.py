@@ -65,6 +65,7 @@ class Models:
         self._threads = threads or os.cpu_count() or 1
         self._patience = patience
         self._houses: dict[str, House] = {}
+        self._stopped = False
         self._turn = Lock()
 
     def load(self, backend: Backend, say: Say) -> Any:
@@ -92,8 +93,9 @@ class Models:
         return 0 if machine == [CPU] else len(machine)
 
     def stop(self) -> None:
-        """Ends every child process at once, whoever waits for it: from any thread."""
+        """Ends every child process at once, whoever waits for it: from any thread, for good."""
         with self._turn:
+            self._stopped = True
             for house in self._houses.values():
                 house.end()
 
@@ -224,6 +226,8 @@ class Models:
                 cores = max(CORES_A_HOUSE, self._threads // 4) if gpu else CORES_A_HOUSE
                 threads = {} if device == CPU else dict.fromkeys(POOLS, str(cores))
                 self._houses[name] = House(name, self._patience, threads)
+                if self._stopped:  # somebody who was about to load
+                    self._houses[name].end()
             return self._houses[name]
 
     def _here(self, backend: Backend, device: str, say: Say) -> Any:

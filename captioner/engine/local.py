@@ -47,6 +47,8 @@ class Local:
         self._models = models or Models(threads=threads)
         self._overlaps = overlaps
         self._stopped = Event()
+        self._why: BaseException | None = None
+        """What made it stop, where that was met here."""
         self._entered = False
         self._hands: Hands | None = None
         self._turn = Lock()
@@ -84,15 +86,18 @@ class Local:
     def batch(self, call: Callable[[Sequence[T]], list[R]], items: Sequence[T]) -> list[R | CaptionerError]:
         """One answer an item, in order. A batch that fails is halved until the item to blame stands alone.
 
-        A UsageError is nobody's item's fault and goes up.
+        A UsageError is nobody's item's fault and goes up. Raises CancelledError once the run is stopped: what ends then
+        is no item's fault either.
         """
         if not items:
             return []
+        self._go_on()
         try:
             return list(call(items))
         except UsageError:
             raise
         except CaptionerError as error:
+            self._go_on()
             if len(items) == 1:
                 return [error]
         middle = len(items) // 2
@@ -148,6 +153,11 @@ class Local:
         finally:
             news.pass_on()
 
+    def _go_on(self) -> None:
+        """Raises what made the run stop, CancelledError where that is known elsewhere."""
+        if self._stopped.is_set():
+            raise CancelledError if self._why is None else self._why
+
     @contextmanager
     def _lent(self) -> Iterator[Hands]:
         """Workers for one call."""
@@ -178,18 +188,18 @@ class Local:
                         item = queue.pop()
                         waiting[pool.submit(call, item)] = item
                     finished = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
-                    if self._stopped.is_set():
-                        raise CancelledError
+                    self._go_on()
                     if tick is not None:
                         tick()
                     for future in finished:
                         item = waiting.pop(future)
                         outcome: R | CaptionerError = _outcome(future)
                         done(item, outcome)
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if stop is not None:
-                    if self._hands is not None:
+                    if self._hands is not None and not self._stopped.is_set():
+                        self._why = error
                         self._stopped.set()  # the workers are other calls' too, which must not take this for a death
                     stop()
                     while any(future.running() for future in waiting):

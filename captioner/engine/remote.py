@@ -71,13 +71,20 @@ class House:
                 raise self._hung(patience) from None
             if kind == "progress":
                 if progress is not None:
-                    progress(value)
+                    self._tell(progress, value)
             elif kind == "done":
                 return value
             elif kind == "error":
                 raise value
             elif kind == "end":
                 raise self._died()
+
+    def _tell(self, progress: Callable[[float], None], value: float) -> None:
+        try:
+            progress(value)
+        except BaseException:
+            self.close(0.0)  # nobody waits for this answer any more, which the next question would get
+            raise
 
     @property
     def alive(self) -> bool:
@@ -100,6 +107,8 @@ class House:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment,
         )  # fmt: skip
         threading.Thread(target=_listen, args=(process.stdout, self._answers), daemon=True).start()
+        if self._ended:  # while it was started
+            process.kill()
         return process
 
     def _died(self) -> ModelDied:
@@ -253,7 +262,8 @@ class Remote(StandIn):
         done: list[Any] = []
         items = list(batch)
         while items:
-            some, items = items[: self._most], items[self._most :]
+            most = self._most  # other threads change it
+            some, items = items[:most], items[most:]
             try:
                 done += self._once(method, some, rest, progress)
             except OutOfMemory:
@@ -279,6 +289,6 @@ class Remote(StandIn):
         """The next batches have half as many items; as many as ever once a single item alone was to blame."""
         if tried > 1:
             self._ever = max(self._ever, self._most)
-            self._most = tried // 2
+            self._most = min(self._most, tried // 2)
         elif self._ever:
             self._most, self._ever = self._ever, 0

@@ -1,0 +1,295 @@
+"""Stages at the same time, by backends that answer at once: the same as in turn, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import errno
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import captioner
+from captioner import ahead, flow, pipeline, writing
+from captioner.engine.local import Local
+from captioner.errors import Broken, ModelDied, WorkerDied
+from captioner.pipeline import HOME
+from captioner.run import Quiet
+from captioner.settings import Settings
+from captioner.stages import DIED
+from captioner.store import Store
+from captioner.summary import Summary
+from tests import errands
+from tests.factory import Audio, Video, make, tone
+from tests.playing import Play
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    for number in range(5):
+        make(folder / f"take{number}.wav", None, Audio(tone(110 + 50 * number, 4.0 + number, 16000), 16000))
+    make(folder / "film.mp4", Video(frames=100, size=(64, 64)), Audio(tone(300, 4.0, 16000), 16000))
+    make(folder / "mute.wav", None, Audio(tone(440, 3.0, 16000, peak=0.0), 16000))
+    make(folder / "bad.wav", None, Audio(tone(220, 5.0, 16000), 16000))
+    return folder
+
+
+def trouble(role: str, names: Sequence[str]) -> None:
+    """One recording with which nobody can do anything."""
+    if "bad.wav" in names:
+        time.sleep({"vad": 0.0, "diarizer": 0.05, "tagger": 0.02}.get(role, 0.0))
+        raise Broken(f"bad.wav: broken, says the {role}")
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a GPU, and a pack for nearly every recording."""
+    monkeypatch.setattr(Local, "overlaps", True)
+    monkeypatch.setattr(flow, "LEAST_PACK", 1.0)
+
+
+def build(play: Play, raw: Path, out: Path, **options: Any) -> Summary:
+    given = {"yes": True, "trigger": "x", "include_doubted": True, "threads": 2, "contain": False, **options}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "choose_backends", lambda _: play.backends())
+        return captioner.build(raw, out, **given)
+
+
+def stands(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "clips").iterdir())}
+
+
+def stored(out: Path) -> dict[str, tuple[str, bytes]]:
+    """All results, but for failures: more stages may meet one when they run at the same time."""
+    with closing(sqlite3.connect(out / HOME / "store.sqlite")) as db:
+        rows = db.execute("SELECT key, stage, value FROM results WHERE stage != 'failure'")
+        return {key: (stage, value) for key, stage, value in rows}
+
+
+def told(summary: Summary) -> Any:
+    return summary.clips, summary.written, summary.failures, summary.held, summary.lost, summary.recordings
+
+
+@pytest.fixture(scope="module")
+def alone(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """One stage after the other."""
+    out = tmp_path_factory.mktemp("alone") / "out"
+    summary = build(Play(trouble), raw, out)
+    assert len(summary.written) > 8
+    assert [failure.name for failure in summary.failures] == ["bad.wav", "mute.wav"]
+    return out, summary
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.usefixtures("several")
+def test_in_whatever_order_stages_come_to_their_end_the_dataset_is_the_same(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, seed: int
+) -> None:
+    out, summary = alone
+    play = Play(trouble, random.Random(seed))
+    again = build(play, raw, tmp_path / "out")
+    assert stands(tmp_path / "out") == stands(out)
+    assert told(again) == told(summary)
+    assert stored(tmp_path / "out") == stored(out)
+    assert sorted(play.loaded) == ["asr", "diarizer", "tagger", "vad", "voice"], "each is loaded once"
+    assert told(build(play, raw, tmp_path / "out")) == told(again)
+
+
+@pytest.mark.usefixtures("several")
+def test_what_is_stopped_while_it_is_measured_is_measured_by_the_next_build(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring, stopped = threading.Event(), threading.Event()
+    stop = Local.stop
+
+    def watched(engine: Local) -> None:
+        stop(engine)
+        stopped.set()
+
+    def before(role: str, names: Sequence[str]) -> None:
+        if role == "voice":
+            measuring.set()
+            assert stopped.wait(10)
+            raise ModelDied("voice: its process was ended")
+        if role == "asr" and "take4.wav" in names:
+            assert measuring.wait(10)
+            raise KeyboardInterrupt
+        trouble(role, names)
+
+    monkeypatch.setattr(Local, "stop", watched)
+    with pytest.raises(KeyboardInterrupt):
+        build(Play(before), raw, tmp_path / "out")
+    assert "voice" not in {stage for stage, _ in stored(tmp_path / "out").values()}
+    assert told(build(Play(trouble), raw, tmp_path / "out")) == told(alone[1])
+
+
+@pytest.mark.usefixtures("several")
+def test_a_clip_that_killed_a_worker_is_never_made_in_the_builds_own_process(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, float]] = []
+    apart = Local.apart
+
+    def watched(self: Local, work: Any, items: Any, done: Any, told: Any = None, tick: Any = None,
+                seconds: float = float("inf")) -> None:  # fmt: skip
+        asked.append((work.__module__, seconds))
+        apart(self, work, items, done, told, tick, 0.0)
+
+    def dies(part: writing.Part, tell: Any) -> None:
+        raise WorkerDied("worker 1: its process died (SIGSEGV)")
+
+    monkeypatch.setattr(Local, "apart", watched)
+    monkeypatch.setattr(ahead, "make", dies)
+    build(Play(trouble), raw, tmp_path / "out")
+    assert [seconds for module, seconds in asked if module == "captioner.writing"] == [float("inf")]
+    assert stands(tmp_path / "out") == stands(alone[0])
+    with Store(tmp_path / "out" / HOME) as store:
+        assert store.meta(DIED) == "write"
+
+
+@pytest.mark.usefixtures("several")
+def test_a_disk_that_is_full_for_what_is_made_ahead_ends_no_hearing(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(part: writing.Part, tell: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ahead, "make", full)
+    assert told(build(Play(trouble), raw, tmp_path / "out")) == told(alone[1])
+    assert stands(tmp_path / "out") == stands(alone[0])
+
+
+def test_who_shares_workers_ends_with_the_error_that_ended_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
+    note = tmp_path / "note"
+    with Local(2, overlaps=True, processes=True) as engine, ThreadPoolExecutor(1) as pool:
+        other = pool.submit(engine.apart, errands.wait_long, [str(note)], lambda *_: None)
+        until = time.monotonic() + 20
+        while not note.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(OSError, match="No space"):
+            engine.apart(errands.shout, ["full"], lambda *_: None)
+        assert isinstance(other.exception(10), OSError)
+        with pytest.raises(OSError, match="No space"):
+            engine.batch(list, [1, 2])
+
+
+@pytest.mark.usefixtures("several")
+def test_nothing_goes_on_where_not_even_the_packs_can_be_made(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flow, "packs", interrupted)
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        build(Play(), raw, tmp_path / "out")
+    assert not [thread for thread in set(threading.enumerate()) - before if "captioner" in thread.name]
+
+
+@pytest.mark.usefixtures("several")
+def test_the_next_forecast_knows_how_quick_all_packs_were(raw: Path, tmp_path: Path) -> None:
+    summary = build(Play(pauses=random.Random(1)), raw, tmp_path / "out")
+    with Store(tmp_path / "out" / HOME) as store:
+        speed = float(store.meta("speed asr") or "0")
+    heard = sum(recording.duration for recording in summary.recordings)
+    assert speed == pytest.approx(heard / summary.seconds["asr"], rel=0.05)
+
+
+@pytest.mark.usefixtures("several")
+def test_nothing_made_ahead_outlives_a_build_that_fails(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / HOME / "ahead"
+    seen: list[Path] = []
+
+    def before(role: str, names: Sequence[str]) -> None:
+        if role == "asr" and "take4.wav" in names:
+            until = time.monotonic() + 10
+            while time.monotonic() < until and not seen:
+                seen.extend(folder.glob("*.wav"))
+                time.sleep(0.01)
+            raise ZeroDivisionError("no recording's fault")
+
+    with pytest.raises(ZeroDivisionError):
+        build(Play(before), raw, tmp_path / "out")
+    assert seen
+    assert not folder.exists()
+
+
+def test_what_a_killed_build_made_ahead_goes_with_the_next_one_whatever_it_runs_on(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / HOME / "ahead"
+    folder.mkdir(parents=True)
+    (folder / "0123.mp4").write_bytes(b"half")
+    build(Play(), raw, tmp_path / "out", yes=False)
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("several")
+def test_clips_that_got_their_names_before_a_build_was_stopped_stand(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = writing._named
+    names: list[str] = []
+
+    def stopped(path: Path, repeated: int, cut: Any, part: writing.Part) -> Any:
+        if len(names) == 5:
+            raise KeyboardInterrupt
+        names.append(cut.id)
+        return named(path, repeated, cut, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_named", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build(Play(trouble), raw, tmp_path / "out")
+    again = build(Play(trouble), raw, tmp_path / "out")
+    assert set(again.fresh) == set(again.written) - set(names)
+    assert stands(tmp_path / "out") == stands(alone[0])
+
+
+@pytest.mark.usefixtures("several")
+def test_clips_are_made_ahead_as_they_would_be_made_later(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of eight recordings fail: six share eight cores otherwise."""
+    specs = set()
+    for module in (ahead, writing):
+        given = module.clip_spec
+
+        def watched(settings: Settings, workers: int, recordings: int, given: Any = given) -> Any:
+            specs.add(given(settings, 24, recordings))
+            return given(settings, workers, recordings)
+
+        monkeypatch.setattr(module, "clip_spec", watched)
+    build(Play(trouble), raw, tmp_path / "out")
+    assert len(specs) == 1
+
+
+class Bar(Quiet):
+    """Remembers how far each bar came."""
+
+    def __init__(self) -> None:
+        self.bars: list[list[Any]] = []
+
+    def stage(self, name: str, total: float, unit: str) -> None:
+        self.bars.append([name, total, 0.0])
+
+    def advance(self, amount: float) -> None:
+        self.bars[-1][2] += amount
+
+
+@pytest.mark.usefixtures("several")
+def test_the_one_bar_comes_to_its_end(raw: Path, tmp_path: Path) -> None:
+    shown = Bar()
+    build(Play(), raw, tmp_path / "out", reporter=shown, yes=False)
+    ((_, total, reached),) = [bar for bar in shown.bars if bar[0] == "listen"]
+    mute = 3.0  # fails at once
+    assert total - mute - 0.1 <= reached <= total + 0.1
