@@ -12,6 +12,8 @@ from typing import Any
 
 from gpu_asr import Given, ours
 
+from captioner.models.asr.lanes import Lanes
+
 PARTS = ("encode", "detect", "generate", "align")
 
 
@@ -114,33 +116,26 @@ def _run(whisper: Any, items: list[Any]) -> tuple[float, str]:
 def _host(whisper: Any, items: list[Any]) -> float:
     """Seconds of the same hour in one lane less those inside of the engine's four calls: packing, reading, words,
     guards."""
-    amounts = whisper._amounts
-    whisper._amounts = replace(amounts, lanes=1)
+    lanes, whisper._lanes = whisper._lanes, Lanes(1)
     watch = Watch(whisper._engine)
     took, _ = _run(whisper, items)
     watch.stop()
-    whisper._amounts = amounts
+    whisper._lanes = lanes
     return took - sum(watch.wall.values())
 
 
 def _variants(whisper: Any, items: list[Any]) -> dict[str, float]:
     """The hour with other amounts at a time, and with encoder and decoder in one stream."""
-    amounts = whisper._amounts
+    amounts, kept = whisper._amounts, whisper._lanes
     asked = {f"lanes {lanes}, held {amounts.frames // part}": replace(amounts, lanes=lanes, held=amounts.frames // part)
              for lanes, part in ((3, 2), (3, 3), (3, 4), (3, 6), (2, 3), (1, 3))}  # fmt: skip
     found: dict[str, float] = {}
     for name, own in asked.items():
-        whisper._amounts = own
-        if whisper._pool is not None:
-            whisper._pool.shutdown()
-            whisper._pool = None
+        whisper._amounts, whisper._lanes = own, Lanes(own.lanes)
         _run(whisper, items)
         found[name] = round(min(_run(whisper, items)[0] for _ in range(2)), 3)
         print(f"  {name}: {found[name]} s", file=sys.stderr, flush=True)
-    whisper._amounts = amounts
-    if whisper._pool is not None:
-        whisper._pool.shutdown()
-        whisper._pool = None
+    whisper._amounts, whisper._lanes = amounts, kept
     streams = getattr(whisper._engine, "_streams", None)
     if streams:
         whisper._engine._streams = {}

@@ -8,9 +8,7 @@ weights, and has not been run with the published ones.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,11 +18,11 @@ from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsEr
 from captioner.models.asr import guards, packing
 from captioner.models.asr.courses import Course, Steps, quietest_in, sound_of, transcript_of
 from captioner.models.asr.guards import Hearing
+from captioner.models.asr.lanes import Lanes
 from captioner.models.asr.packing import Piece
 from captioner.models.asr.parakeetfiles import DEFAULT, FILES, model_folder, opened, pieces_of
 from captioner.models.asr.timing import UNSPACED, placed
 from captioner.models.asr.tokenwords import Token, languages_of, mean_log_probability, raw_words
-from captioner.models.asr.transcribing import TURN
 from captioner.models.fitting import Room, fitted
 from captioner.models.protocols import Listening, Progress, Samples, Transcriber
 from captioner.types import Transcript
@@ -114,36 +112,16 @@ class Parakeet:
         self, net: Net, language: str | None, known: frozenset[str] | None, room: Room, most: int, lanes: int
     ) -> None:
         self._net, self._language, self._known, self._room = net, language, known, room
-        self._most, self._lanes = most, lanes
+        self._most, self._lanes = most, Lanes(lanes)
         self._alone = Lock()
 
     def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
         courses = [self._course(index, item) for index, item in enumerate(batch)]
         step = Steps(courses, progress)
         groups = self._groups([piece for course in courses for piece in course.pieces])
-        if self._lanes == 1 or len(groups) < 2:
-            for group in groups:
-                self._group(courses, group, step)
-        else:
-            self._in_lanes(courses, groups, step)
+        self._lanes.each(lambda group: self._group(courses, group, step), groups)
         step.rest()
         return [transcript_of(course) for course in courses]
-
-    def _in_lanes(self, courses: Sequence[Course], groups: Sequence[list[Piece]], step: Steps) -> None:
-        turns = sys.getswitchinterval()
-        with ThreadPoolExecutor(self._lanes, thread_name_prefix="captioner-asr") as pool:
-            futures = [pool.submit(self._group, courses, group, step) for group in groups]
-            try:
-                sys.setswitchinterval(min(turns, TURN))
-                for future in futures:
-                    future.result()
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                wait(futures)
-                raise
-            finally:
-                sys.setswitchinterval(turns)
 
     def _course(self, index: int, item: Listening) -> Course:
         language = item.language or self._language

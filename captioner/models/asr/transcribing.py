@@ -6,9 +6,7 @@ what batching leaves out of Whisper's own loop is put back by `guards`: a piece 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +14,7 @@ from captioner.errors import SettingsError
 from captioner.models.asr import guards, packing
 from captioner.models.asr.courses import Course, Steps, pooled, quietest_in, sound_of, transcript_of
 from captioner.models.asr.guards import Hearing
+from captioner.models.asr.lanes import Lanes
 from captioner.models.asr.packing import Piece
 from captioner.models.fitting import Room, fitted
 from captioner.models.protocols import Listening, Progress, Samples
@@ -29,9 +28,6 @@ SURE_LANGUAGE = 0.75
 131 are right in contexts of their own, 132 in full windows."""
 GUESSED_LANGUAGE = 0.5
 """Probability below which the language is doubted; more than half of those clips were wrong."""
-
-TURN = 0.0001
-"""Seconds that a lane has the interpreter for while another waits for it."""
 
 States = Any
 """What an engine's encoder made of one piece; the engine alone looks inside."""
@@ -102,7 +98,7 @@ class Whisper:
         self._amounts = amounts
         self._room = Room(amounts.frames)
         self._second = again
-        self._pool: ThreadPoolExecutor | None = None
+        self._lanes = Lanes(amounts.lanes)
 
     def transcribe(self, batch: Sequence[Listening], progress: Progress | None = None) -> list[Transcript]:
         courses = [self._course(index, item) for index, item in enumerate(batch)]
@@ -111,33 +107,15 @@ class Whisper:
         units = [packing.units(c.pieces, 0.0 if sure else DETECT) for c, sure in zip(courses, known, strict=True)]
         # Of one length together: fewer calls of the encoder, and no decoder's step for what has ended.
         todo = packing.ordered(units, [not sure for sure in known])
-        self._rounds(courses, list(packing.rounds(todo, self._amounts.held)), step)
+        rounds = list(packing.rounds(todo, self._amounts.held))
+
+        def given_up() -> None:
+            for course in courses:  # whose language another lane may wait for
+                course.decided.set()
+
+        self._lanes.each(lambda held: self._round(courses, held, step), rounds, given_up)
         step.rest()
         return [transcript_of(course) for course in courses]
-
-    def _rounds(self, courses: Sequence[Course], rounds: Sequence[list[Piece]], step: Steps) -> None:
-        if self._amounts.lanes == 1 or len(rounds) < 2:
-            for held in rounds:
-                self._round(courses, held, step)
-            return
-        if self._pool is None:  # kept: libraries keep what they know of a size by thread
-            self._pool = ThreadPoolExecutor(self._amounts.lanes, thread_name_prefix="captioner-asr")
-        futures = [self._pool.submit(self._round, courses, held, step) for held in rounds]
-        turns = sys.getswitchinterval()
-        try:
-            # A lane that starts kernels gives the interpreter up at each; one that makes words would keep it for 5 ms.
-            sys.setswitchinterval(min(turns, TURN))
-            for future in futures:
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            for course in courses:
-                course.decided.set()
-            wait(futures)
-            raise
-        finally:
-            sys.setswitchinterval(turns)
 
     def _course(self, index: int, item: Listening) -> Course:
         language = item.language or self._asked.language
