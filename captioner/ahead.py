@@ -8,6 +8,7 @@ made, and its error told, when the dataset is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from captioner.errors import CaptionerError, WorkerDied
 from captioner.judging import judge_all
 from captioner.planning import PlannedJob
-from captioner.stages import DIED, Stages
+from captioner.stages import DIED, Stages, once
 from captioner.store import WrittenRow
 from captioner.summary import Failure
 from captioner.types import Cut, Picture
@@ -44,14 +45,15 @@ class Ahead:
         self._wanted = wanted
         self._folder = folder
         self._made: dict[str, Made] = {}
+        self._said: set[str] = set()
 
     @property
     def made(self) -> Mapping[str, Made]:
         """By the clip's key."""
         return self._made
 
-    def make(self, planned: Sequence[PlannedJob]) -> None:
-        """The clips of measured plans. Raises UsageError alone."""
+    def make(self, planned: Sequence[PlannedJob], say: Callable[[str], None]) -> None:
+        """The clips of measured plans; why a GPU did not help is told to `say`, once. Raises UsageError alone."""
         stages, spec = self._stages, self._spec
         aside = stages.store.folder / "aside"
         for folder in (self._folder, aside):
@@ -62,16 +64,19 @@ class Ahead:
         wholes = [Part(entry, {}, {}, self._folder, aside, spec) for entry in todo if entry.cuts]
         parts = shared(wholes, stages.engine.threads)
         if parts:
+            told = partial(self._told, once(say, self._said))
             takes = inf if stages.store.meta(DIED) else sum(map(seconds_of, parts))
-            stages.time("write", lambda: stages.engine.apart(attempt, parts, self._done, self._told, None, takes))
+            stages.time("write", lambda: stages.engine.apart(attempt, parts, self._done, told, None, takes))
 
     def _entry(self, entry: PlannedJob) -> ToWrite:
         recording, cuts = entry.job.recording, tuple(filter(self._wanted, entry.planned.cuts))
         picture = self._stages.result(entry.job, "picture", Picture) if recording.video is not None and cuts else None
         return ToWrite(recording, picture, cuts)
 
-    def _told(self, _part: Part, news: WrittenRow | Failure | str) -> None:
-        if isinstance(news, WrittenRow):
+    def _told(self, say: Callable[[str], None], _part: Part, news: WrittenRow | Failure | str) -> None:
+        if isinstance(news, str):
+            say(news)
+        elif isinstance(news, WrittenRow):
             self._made[news.key] = Made(self._folder / news.media, news.repeated)
 
     def _done(self, _part: Part, answer: CaptionerError | None) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
-from threading import Lock
+from threading import Event, Lock
 from typing import cast
 
 from captioner.measuring import measure_all
@@ -48,6 +48,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Stage -> what must be done with a pack before. `voice` plans the cuts and measures them."""
 
+MakeAhead = Callable[[Sequence[PlannedJob], Callable[[str], None]], None]
+"""What is to be done with each pack's measured plans, and a way to say something meanwhile."""
+
 
 @dataclass(slots=True)
 class _Part:
@@ -56,6 +59,8 @@ class _Part:
     shown: Reporter
     lock: Lock
     weight: float
+    over: Event
+    """Set once the build is given up: what ends because of that is not worth a word, and no model's fault."""
 
     def stage(self, name: str, total: float, unit: str) -> None:
         pass
@@ -67,7 +72,8 @@ class _Part:
 
     def say(self, text: str) -> None:
         with self.lock:
-            self.shown.say(text)
+            if not self.over.is_set():
+                self.shown.say(text)
 
 
 def hear_all(
@@ -75,10 +81,10 @@ def hear_all(
     stages: Stages,
     settings: Settings,
     rate: Fraction,
-    ahead: Callable[[Sequence[PlannedJob]], None] | None = None,
+    ahead: MakeAhead | None = None,
 ) -> None:
-    """What is stale of all stages, of the plans and of the measures, where the engine gains by it. `ahead` is given
-    each pack's measured plans. Raises what the stages raise."""
+    """What is stale of all stages, of the plans and of the measures, where the engine gains by it. Raises what the
+    stages raise."""
     stale = [job for job in jobs if stages.stale(job)]
     if not stale or not stages.engine.overlaps:
         return
@@ -86,11 +92,12 @@ def hear_all(
     if not todo:
         return
     roles = [name for name in NEEDS if name in stages.backends and stages.wanted(name, todo)]
-    lanes = _lanes(stages, roles)
+    over = Event()
+    lanes = _lanes(stages, roles, over)
     stages.reporter.stage("listen", sum(_amount(role, todo, stages) for role in roles) / len(roles), "seconds")
     calls: dict[str, Callable[[Sequence[Job]], object]] = {
         "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
-        **{name: getattr(lane, name) for name, lane in lanes.items() if name != "voice"},
+        **{name: getattr(lane, name) for name, lane in lanes.items() if name not in ("voice", "ahead")},
     }
     pools = {name: _pool(name) for name in (*NEEDS, "ahead")}
     try:
@@ -102,10 +109,11 @@ def hear_all(
                 first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
                 done[name] = pools[name].submit(_work, calls[name], pack, first)
             if ahead is not None:
-                done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"])
+                done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"], lanes["ahead"])
             tasks += done.values()
         _await(tasks)
     except BaseException:
+        over.set()
         stages.engine.stop()
         raise
     finally:
@@ -135,17 +143,18 @@ def packs(jobs: Sequence[Job], most: float) -> list[list[Job]]:
     return batches(jobs, min(most, max(share, LEAST_PACK)))
 
 
-def _lanes(stages: Stages, roles: Sequence[str]) -> dict[str, Stages]:
-    """The stages as each thread sees them: what is known and loaded is shared. `roles` have a model to run."""
+def _lanes(stages: Stages, roles: Sequence[str], over: Event) -> dict[str, Stages]:
+    """The stages as each thread sees them: what is known and loaded is shared. `roles` have a model to run; `over`
+    keeps all of them silent."""
     lock, models = Lock(), dict[str, object]()
 
     def lane(name: str) -> Stages:
         made = copy(stages)
-        made.reporter = _Part(stages.reporter, lock, 1 / len(roles) if name in roles else 0.0)
+        made.reporter = _Part(stages.reporter, lock, 1 / len(roles) if name in roles else 0.0, over)
         made.models = models
         return made
 
-    return {name: lane(name) for name in NEEDS}
+    return {name: lane(name) for name in (*NEEDS, "ahead")}
 
 
 def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: Sequence[Future[object]]) -> object:
@@ -156,15 +165,15 @@ def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: 
 
 def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> list[PlannedJob]:
     shown, quiet = stages.reporter, copy(stages)
-    quiet.reporter = _Part(shown, Lock(), 0.0)  # counts seconds of cuts
+    quiet.reporter = _Part(shown, Lock(), 0.0, Event())  # it counts seconds of cuts
     planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, quiet.reporter))
     measured = measure_all(planned, quiet)
     shown.advance(sum(job.seconds for job in pack))
     return measured
 
 
-def _pass_on(ahead: Callable[[Sequence[PlannedJob]], None], measured: Future[object]) -> None:
-    ahead(cast("list[PlannedJob]", measured.result()))
+def _pass_on(ahead: MakeAhead, measured: Future[object], stages: Stages) -> None:
+    ahead(cast("list[PlannedJob]", measured.result()), stages.reporter.say)
 
 
 def _await(tasks: Sequence[Future[object]]) -> None:

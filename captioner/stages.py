@@ -84,14 +84,15 @@ def _look(errand: _Errand, tell: Callable[[Any], None]) -> Picture:
     return watch(Path(recording.path), recording.video, opener(errand.gpus), tell)
 
 
-def once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says a thing about many recordings once: what stands before ": " and in brackets may differ."""
-    said: set[str] = set()
+def once(say: Callable[[str], None], said: set[str] | None = None) -> Callable[[str], None]:
+    """Says a thing about many recordings once: what stands before ": " and in brackets may differ. `said`: what was
+    said in earlier calls."""
+    known: set[str] = set() if said is None else said
 
     def told(text: str) -> None:
         thing = text.partition(": ")[2].partition(" (")[0]
-        if thing not in said:
-            said.add(thing)
+        if thing not in known:
+            known.add(thing)
             say(text)
 
     return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +33,8 @@ class Play:
     pauses: random.Random | None = None
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    fails: Mapping[str, Exception] = field(default_factory=dict)
+    """Role -> what its model raises when it is loaded."""
 
     def backends(self) -> dict[str, Backend]:
         return {role: self._backend(role) for role in ("vad", "diarizer", "asr", "tagger", "voice")}
@@ -41,6 +43,8 @@ class Play:
         def load(_: Options) -> Any:
             self.loaded.append(role)
             self.pause()
+            if role in self.fails:
+                raise self.fails[role]
             return _Model(self, role)
 
         module: Any = SimpleNamespace(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ import pytest
 import captioner
 from captioner import ahead, flow, pipeline, writing
 from captioner.engine.local import Local
-from captioner.errors import Broken, ModelDied, WorkerDied
+from captioner.errors import Broken, ModelDied, SettingsError, WeightsMissing, WorkerDied
+from captioner.identities import label_all
 from captioner.pipeline import HOME
+from captioner.planning import PlannedJob
 from captioner.run import Quiet
 from captioner.settings import Settings
-from captioner.stages import DIED
+from captioner.stages import DIED, Stages
 from captioner.store import Store
 from captioner.summary import Summary
+from captioner.types import Doubt
 from tests import errands
 from tests.factory import Audio, Video, make, tone
 from tests.playing import Play
@@ -273,17 +277,109 @@ def test_clips_are_made_ahead_as_they_would_be_made_later(
     assert len(specs) == 1
 
 
+@pytest.mark.usefixtures("several")
+def test_what_is_doubted_after_its_clip_was_made_is_not_written(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = set[str]()
+
+    def doubted(planned: Sequence[PlannedJob], stages: Stages) -> list[PlannedJob]:
+        found = []
+        for entry in label_all(planned, stages):
+            cuts = [replace(cut, doubts=(Doubt("other-voice", "not theirs"),)) for cut in entry.planned.cuts[:1]]
+            cuts += entry.planned.cuts[1:]
+            found.append(replace(entry, planned=replace(entry.planned, cuts=tuple(cuts)), key=f"{entry.key} doubted"))
+        return found
+
+    def watched(part: writing.Part, tell: Any) -> None:
+        made.update(cut.id for cut in part.entry.cuts)
+        writing.make(part, tell)
+
+    monkeypatch.setattr(pipeline, "label_all", doubted)
+    monkeypatch.setattr(ahead, "make", watched)
+    out = tmp_path / "out"
+    summary = build(Play(trouble), raw, out, include_doubted=False)
+    held = {one.id for one in summary.held}
+    assert held
+    assert made >= held
+    assert made == set(alone[1].written)
+    names = {name.partition(".")[0] for name in stands(out)}
+    assert names == set(summary.written) == made - held
+    assert not (out / HOME / pipeline.AHEAD).exists()
+
+
+@pytest.mark.parametrize("error", [SettingsError("no such language"), MemoryError("none left"), WeightsMissing("gone")])
+@pytest.mark.usefixtures("several")
+def test_an_error_that_is_no_recordings_fault_ends_the_build(raw: Path, tmp_path: Path, error: Exception) -> None:
+    def before(role: str, names: Sequence[str]) -> None:
+        if role == "asr" and "take2.wav" in names:
+            raise error
+
+    play = Play(fails={"asr": error}) if isinstance(error, WeightsMissing) else Play(before)
+    threads = set(threading.enumerate())
+    with pytest.raises(type(error), match=str(error)):
+        build(play, raw, tmp_path / "out")
+    assert not [thread for thread in set(threading.enumerate()) - threads if "captioner" in thread.name]
+
+
+@pytest.mark.usefixtures("several")
+def test_nothing_is_said_of_what_ends_because_the_build_does(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a model "goes on on cpu", for one, whose process was only ended."""
+    stopped = threading.Event()
+    stop = Local.stop
+
+    def watched(engine: Local) -> None:
+        stopped.set()
+        stop(engine)
+
+    def ended(self: Stages, jobs: Any) -> None:
+        assert stopped.wait(10)
+        self.reporter.say("not on cuda:0 (its process died); goes on on cpu")
+
+    def failing(self: Stages, jobs: Any) -> None:
+        self.reporter.say("told")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Local, "stop", watched)
+    monkeypatch.setattr(Stages, "tagger", ended)
+    monkeypatch.setattr(Stages, "picture", failing)
+    shown = Bar()
+    with pytest.raises(ZeroDivisionError):
+        build(Play(), raw, tmp_path / "out", reporter=shown)
+    assert set(shown.said) == {"told"}
+
+
+@pytest.mark.usefixtures("several")
+def test_why_a_gpu_did_not_help_is_told_of_what_is_made_ahead(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(part: writing.Part, tell: Any) -> None:
+        tell(f"{part.entry.recording.name}: decoded on the CPU (no such codec)")
+        writing.make(part, tell)
+
+    monkeypatch.setattr(ahead, "make", told)
+    shown = Bar()
+    build(Play(), raw, tmp_path / "out", reporter=shown)
+    assert ["decoded on the CPU" in text for text in shown.said] == [True]
+
+
 class Bar(Quiet):
-    """Remembers how far each bar came."""
+    """Remembers how far each bar came, and what was said."""
 
     def __init__(self) -> None:
         self.bars: list[list[Any]] = []
+        self.said: list[str] = []
 
     def stage(self, name: str, total: float, unit: str) -> None:
         self.bars.append([name, total, 0.0])
 
     def advance(self, amount: float) -> None:
         self.bars[-1][2] += amount
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.mark.usefixtures("several")
