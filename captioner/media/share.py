@@ -10,6 +10,6 @@ WORKER = "CAPTIONER_WORKER"
 
 
 def gpu_of_this_process(gpus: Sequence[int]) -> int | None:
-    """`gpus` names a GPU once for each process that may decode on it; who comes after those decodes on its core: None."""
+    """`gpus` names a GPU once for each process that may decode on it; who comes later decodes on its core: None."""
     worker = int(os.environ.get(WORKER, "0"))
     return gpus[worker] if worker < len(gpus) else None
