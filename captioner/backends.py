@@ -68,9 +68,22 @@ def choose_backends(settings: Settings) -> dict[str, Backend]:
             name = best_tagger()
         module = registry.backend_module(role, name)
         known = {entry.name for entry in dataclasses.fields(module.Options)}
+        if role == "asr" and name != "ctm":
+            _refuse_unheard(name, {key: value for key, value in asr.items() if key not in known})
         usable = {key: value for key, value in defaults.items() if key in known and value is not None}
         chosen[role] = Backend(role, name, module, registry.make_options(module, usable | dict(options), role))
     return chosen
+
+
+ASKED = {"hotwords": "--glossary", "verbatim": "--verbatim"}
+"""What a person asks of a transcriber that not every one can do."""
+
+
+def _refuse_unheard(name: str, unknown: Mapping[str, Any]) -> None:
+    """Raises SettingsError where a transcriber would do as if nobody had asked."""
+    for key, flag in ASKED.items():
+        if unknown.get(key):
+            raise SettingsError(f"{flag}: --asr {name} cannot do that; leave it out, or choose --asr faster_whisper")
 
 
 def read_glossary(path: str | None) -> tuple[str, ...] | None:
