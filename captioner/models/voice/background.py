@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.models.protocols import Samples
-from captioner.models.voice.masks import GUARD, QUIETEST, around, decibels, inside
+from captioner.models.voice.masks import GUARD, QUIETEST, around, decibels, inside, powers
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
 
@@ -133,7 +133,7 @@ def hum_of(samples: Samples, speech: Sequence[Span]) -> float | None:
         return None
     window = np.hanning(HUM_WINDOW).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, HUM_WINDOW)[::HUM_HOP][free] * window
-    power = np.square(np.abs(np.fft.rfft(frames))).mean(axis=0, dtype=np.float64)
+    power = powers(frames).mean(axis=0, dtype=np.float64)
     return max(_harmonics(power, mains) for mains in MAINS)
 
 
@@ -162,7 +162,7 @@ def hiss_of(samples: Samples, speech: Sequence[Span]) -> float | None:
         return None
     window = np.hanning(size).astype(np.float32)
     frames = samples[: len(free) * size].reshape(-1, size)[free] * window
-    power = np.square(np.abs(np.fft.rfft(frames))).mean(axis=0, dtype=np.float64)
+    power = powers(frames).mean(axis=0, dtype=np.float64)
     high = power[round(HISS_FROM * size / SPEECH_RATE) :].sum()
     return decibels(2 * float(high) / (size * float(np.square(window).sum())))
 

@@ -51,6 +51,18 @@ def without_rumble(samples: Samples) -> Samples:
     return np.asarray(irfft(spectrum, size)[: len(samples)], np.float32)
 
 
+def powers(frames: NDArray[np.float32], size: int | None = None) -> NDArray[np.float32]:
+    """float32 (frames, size / 2 + 1): the power spectrum of each frame, of `size` samples where it is to be filled up.
+
+    SciPy's transform takes several frames at a time, in a quarter of NumPy's time.
+    """
+    from scipy.fft import rfft
+
+    spectra = rfft(frames, size)
+    found: NDArray[np.float32] = np.square(spectra.real) + np.square(spectra.imag)
+    return found
+
+
 def frame_power(samples: Samples, size: int, hop: int) -> NDArray[np.float64]:
     """float64 (frames,): mean square of frames of `size` samples every `hop`."""
     if len(samples) < size:

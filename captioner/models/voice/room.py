@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.models.protocols import Samples
+from captioner.models.voice.masks import powers
 from captioner.types import SPEECH_RATE
 
 Matrix = NDArray[np.float64]
@@ -107,7 +108,7 @@ def decay_features(samples: Samples) -> Matrix | None:
 def _levels(samples: Samples) -> Matrix:
     """float64 (frames, bands), dB."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP] * np.hanning(WINDOW).astype(np.float32)
-    power = np.square(np.abs(np.fft.rfft(frames, SIZE)))
+    power = powers(frames, SIZE)
     bins = np.round(np.array(EDGES) / SPEECH_RATE * SIZE).astype(int)
     sums = np.add.reduceat(power, bins, axis=1)[:, :-1] / np.diff(bins)
     return np.asarray(10 * np.log10(sums + 1e-12), np.float64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from captioner.measures import Voice
 from captioner.models.protocols import Samples
-from captioner.models.voice.masks import decibels, frame_power, inside
+from captioner.models.voice.masks import decibels, frame_power, inside, powers
 from captioner.models.voice.pitch import Track
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
@@ -111,7 +111,7 @@ def _brightness(samples: Samples, frames: _Frames) -> float:
     """Level of the vowels above 2 kHz against that below, dB."""
     middles = frames.middles[frames.voiced]
     pieces = samples[middles[:, None] + np.arange(-WINDOW // 2, WINDOW // 2)] * np.hanning(WINDOW).astype(np.float32)
-    power = np.square(np.abs(np.fft.rfft(pieces))).sum(axis=0, dtype=np.float64)
+    power = powers(pieces).sum(axis=0, dtype=np.float64)
     low, middle, high = (round(edge * WINDOW / SPEECH_RATE) for edge in (DULLEST, BRIGHT_FROM, BRIGHTEST))
     return round(10 * float(np.log10((power[middle:high].sum() + 1e-30) / (power[low:middle].sum() + 1e-30))), 1)
 
