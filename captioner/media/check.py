@@ -185,14 +185,12 @@ def _same_sound(path: Path, read: Floats, proof: Proof, exact: bool) -> None:
 
 def _in_place(path: Path, read: Floats, start: int, excerpt: Floats) -> None:
     """Whether an excerpt is found where it was fed, to 1 ms."""
-    from scipy.signal import correlate
-
     if np.sqrt(np.square(excerpt).mean()) < _HEARD:
         return
     around = np.zeros((len(excerpt) + 2 * _REACH, 2), dtype=np.float32)
     low, high = max(0, start - _REACH), min(len(read), start + len(excerpt) + _REACH)
     around[low - start + _REACH : high - start + _REACH] = read[low:high]
-    product = sum(correlate(around[:, side], excerpt[:, side], "valid") for side in (0, 1))
+    product = sum(np.correlate(around[:, side], excerpt[:, side], "valid") for side in (0, 1))
     power = np.concatenate([[0.0], np.cumsum(np.square(around, dtype=np.float64).sum(axis=1))])
     energy = np.maximum(power[len(excerpt) :] - power[: -len(excerpt)], 1e-9)
     alike = product / np.sqrt(energy * np.square(excerpt, dtype=np.float64).sum())
