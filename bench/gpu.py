@@ -6,7 +6,7 @@
 asr        5 s clips and 1 h files with word times: faster-whisper alone, captioner through CTranslate2, whisper-torch
 scale      the same clips, from 100 to 10,000
 build      whole builds from sound to captions with Whisper base; of 20 clips, everything loaded anew: a card that sees
-           CTranslate2 for the first time compiles its kernels, and keeps them; against the slowest stage
+           CTranslate2 for the first time compiles its kernels, and keeps them; against the slowest stage, run alone
 video      5 s clips cut from 1080p, scaled to 512x512, written and checked
 diarization, parakeet  `gpu_diarization.py` and `gpu_parakeet.py`, with rows of their own
 profile    milliseconds of each part of both engines, by context and batch
@@ -277,8 +277,8 @@ def show(section: str, name: str, row: Row) -> None:
     elif "slowest" in row:
         text = f"{row['speed']:.0f}x real time ({row['took']:.1f} s for {row['sound']:.0f} s, "
         text += f"{row['clips']} clips, {row['failures']} failures); "
-        text += f"{row['whole to slowest']} of its slowest stage, "
-        text += f"{row['slowest']}; " + ", ".join(f"{stage} {took}" for stage, took in row["seconds"].items())
+        text += f"{row['whole to slowest']} of its slowest stage, {row['slowest']}; alone: {row['alone']}; "
+        text += ", ".join(f"{stage} {took}" for stage, took in row["seconds"].items())
     elif "speed" in row and isinstance(row["speed"], float):
         text = f"{row['speed']:.0f}x real time ({row['took']:.2f} s for {row['sound']:.0f} s, {row['words']} words"
         text += f", loaded in {row['load']:.1f} s, first {row['warm']:.1f} s)" if "load" in row else ")"
