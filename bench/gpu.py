@@ -8,6 +8,7 @@ scale      the same clips, from 100 to 10,000
 build      whole builds from sound to captions with Whisper base; of 20 clips, everything loaded anew: a card that sees
            CTranslate2 for the first time compiles its kernels, and keeps them; against the slowest stage, run alone
 video      5 s clips cut from 1080p, scaled to 512x512, written and checked
+cards      the same builds on one card and on all of them: seconds, and words against words
 diarization, parakeet  `gpu_diarization.py` and `gpu_parakeet.py`, with rows of their own
 profile    milliseconds of each part of both engines, by context and batch
 breakdown  an hour by part, on the host and on the device, with its kernels and the gaps between them
@@ -133,23 +134,49 @@ def _equality(options: argparse.Namespace) -> Row:
 
 def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace, *, pyannote: bool = False) -> Row:
     import gpu_build
-    from speed import sample_waves
 
-    waves = [wave for _, wave in sample_waves()]
-    model: Row = {"model": options.base, "asr": backend, "language": "en", "device": options.device}
-    model["asr_options"] = {"beam_size": options.beam}
+    waves, model = _models(backend, options)
+    model["device"] = options.device
     with gpu_build.scratch_folder() as scratch:
         if pyannote:
-            import pyannote_networks
-
-            checkpoint = Path(options.segmentation) if options.segmentation else pyannote_networks.checkpoint()
-            if checkpoint is None:
-                raise SystemExit("no --segmentation: community-1's shape cannot be made")
-            folder = Path(scratch) / "pipeline"
-            folder.mkdir()
-            pyannote_networks.written(checkpoint, pyannote_networks.wespeaker(waves[0]), folder)
-            model |= {"diarizer": "pyannote", "diarizer_options": {"pipeline": str(folder)}}
+            model |= _pyannote(Path(scratch), waves, options)
         return gpu_build.whole(Path(scratch), waves, count, seconds, **model)
+
+
+def _models(backend: str, options: argparse.Namespace) -> tuple[list[Any], Row]:
+    from speed import sample_waves
+
+    model: Row = {"model": options.base, "asr": backend, "language": "en"}
+    model["asr_options"] = {"beam_size": options.beam}
+    return [wave for _, wave in sample_waves()], model
+
+
+def _pyannote(scratch: Path, waves: list[Any], options: argparse.Namespace) -> Row:
+    import pyannote_networks
+
+    checkpoint = Path(options.segmentation) if options.segmentation else pyannote_networks.checkpoint()
+    if checkpoint is None:
+        raise SystemExit("no --segmentation: community-1's shape cannot be made")
+    folder = scratch / "pipeline"
+    folder.mkdir()
+    pyannote_networks.written(checkpoint, pyannote_networks.wespeaker(waves[0]), folder)
+    return {"diarizer": "pyannote", "diarizer_options": {"pipeline": str(folder)}}
+
+
+def _cards(count: int, seconds: float, options: argparse.Namespace) -> Row:
+    import gpu_build
+    import gpu_cards
+
+    from captioner.models import cuda
+
+    devices = [f"cuda:{number}" for number in range(cuda.count())]
+    if len(devices) < 2 and not options.tiny:
+        raise SystemExit(f"there are {len(devices)} GPUs: nothing to compare")
+    waves, model = _models("whisper_torch" if devices else "faster_whisper", options)
+    with gpu_build.scratch_folder() as scratch:
+        model |= _pyannote(Path(scratch), waves, options) if devices else {}
+        found: Row = gpu_cards.cards(Path(scratch), waves, count, seconds, devices or ["cpu"], **model)
+        return found
 
 
 def _writing(options: argparse.Namespace) -> Row:
@@ -207,6 +234,10 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
         ),
     },
     "video": {"1080p to 512x512": _writing},
+    "cards": {
+        "2 h in files of 5 min": lambda options: _cards(*((2, 20.0) if options.tiny else (24, 300.0)), options),
+        "1 h of clips of 5 s": lambda options: _cards(*((4, 5.0) if options.tiny else (720, 5.0)), options),
+    },
     "diarization": {"community-1's shape": _diarization},
     "parakeet": {"parakeet-tdt-0.6b's shape": _parakeet},
     "profile": {f"parts, {WAYS[way]}": (lambda options, way=way: _profile(way, options)) for way in BACKENDS},
@@ -217,7 +248,7 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
 }
 
 ALL = ("equality", "asr", "build", "video", "diarization", "scale", "parakeet", "profile")
-"""What one command measures."""
+"""What one command measures on one card."""
 TODAY = {"clips": "90x", "hour": "771x"}
 WANTED = {
     ("clips", "faster_whisper"): 600, ("clips", "whisper_torch"): 1500,
