@@ -68,16 +68,18 @@ def test_a_file_that_another_has_just_asked_about_is_not_judged_again(tmp_path: 
     first, second, other = Humming(), Humming(), tmp_path / "other.s16"
     paths = [tmp_path / "one.s16"]
     paths[0].write_bytes(np.zeros(5 * RATE, "<i2").tobytes())
-    known = omnivad._Omnivad(first).tag([PcmFile(paths[0])])
+    known = omnivad._Omnivad(omnivad._Native(first).steps).tag([PcmFile(paths[0])])
     other.write_bytes(np.zeros(3 * RATE, "<i2").tobytes())
     done: list[float] = []
     asked = [PcmFile(other), PcmFile(paths[0])]
-    again = omnivad._Omnivad(second).tag(asked, done.append)
+    again = omnivad._Omnivad(omnivad._Native(second).steps).tag(asked, done.append)
     assert again == [(Tag("music", Span.at(0, 3.0), 0.9),), *known]
     assert (first.heard, second.heard) == (5 * RATE, 3 * RATE)
     assert sum(done) == pytest.approx(8.0)
     paths[0].write_bytes(np.zeros(4 * RATE, "<i2").tobytes())
-    assert omnivad._Omnivad(second).tag([PcmFile(paths[0])]) == [(Tag("music", Span.at(0, 4.0), 0.9),)]
+    assert omnivad._Omnivad(omnivad._Native(second).steps).tag([PcmFile(paths[0])]) == [
+        (Tag("music", Span.at(0, 4.0), 0.9),)
+    ]
     assert second.heard == 7 * RATE, "the file had changed"
 
 
@@ -86,10 +88,10 @@ def test_what_is_kept_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ear, paths = Humming(), [tmp_path / "one.s16", tmp_path / "two.s16"]
     for path in paths:
         path.write_bytes(np.zeros(3 * RATE, "<i2").tobytes())
-        omnivad._Omnivad(ear).tag([PcmFile(path)])
-    omnivad._Omnivad(ear).tag([PcmFile(paths[1])])
+        omnivad._Omnivad(omnivad._Native(ear).steps).tag([PcmFile(path)])
+    omnivad._Omnivad(omnivad._Native(ear).steps).tag([PcmFile(paths[1])])
     assert ear.heard == 6 * RATE
-    omnivad._Omnivad(ear).tag([PcmFile(paths[0])])
+    omnivad._Omnivad(omnivad._Native(ear).steps).tag([PcmFile(paths[0])])
     assert ear.heard == 9 * RATE
 
 
@@ -110,7 +112,7 @@ def test_a_failing_model_is_a_model_error() -> None:
             raise RuntimeError("OmniVAD error (-8)")
 
     with pytest.raises(ModelError, match="--tagger none"):
-        omnivad._Omnivad(Failing()).tag([Heard(hiss(1.0, -40))])
+        omnivad._Omnivad(omnivad._Native(Failing()).steps).tag([Heard(hiss(1.0, -40))])
 
 
 def test_short_sound_is_filled_up_for_the_model() -> None:
@@ -121,7 +123,7 @@ def test_short_sound_is_filled_up_for_the_model() -> None:
             given.append(len(samples))
             return np.zeros((len(samples) // 160 - 2, 3), np.float32)
 
-    assert omnivad._Omnivad(Counting()).tag([Heard(hiss(0.01, -40))]) == [()]
+    assert omnivad._Omnivad(omnivad._Native(Counting()).steps).tag([Heard(hiss(0.01, -40))]) == [()]
     assert given == [RATE // 2]
 
 

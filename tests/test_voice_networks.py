@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from captioner.backends import Backend
+from captioner.engine import halves
 from captioner.engine.halves import Halves
 from captioner.engine.loading import CPU, Models
 from captioner.errors import BackendMissing, ModelError, OutOfMemory
@@ -252,12 +253,13 @@ def test_a_build_has_the_networks_in_one_process_and_the_rest_in_others(
 ) -> None:
     assert measured.on_gpu() == (torch is not None)
     monkeypatch.setattr(cuda, "count", lambda: 1)
+    monkeypatch.setattr(halves, "LEAST", 0.0)
     said: list[str] = []
     with OneGpu("auto", True, threads=4) as loader:
         model = loader.load(Backend("voice", "measured", measured, measured.Options(threads=4)), said.append)
         assert isinstance(model, Halves)
         assert_alike(model.measure(clips()), on_cpu())
-        assert sorted(loader._houses) == ["models on cpu 0", "models on cpu 1", "voice on cuda:0"]
+        assert sorted(loader._houses) == ["models on cpu 0", "models on cpu 1", "networks on cuda:0"]
     assert said == []
 
 
@@ -270,6 +272,7 @@ def test_where_the_gpu_cannot_be_had_all_goes_on_on_the_cpu_and_it_is_told(
     monkeypatch.setattr(cuda, "count", lambda: 1)
     for contain in (True, False):
         said: list[str] = []
+        monkeypatch.setattr(halves, "LEAST", 0.0)
         with Models("auto", contain, threads=2) as loader:
             model = loader.load(Backend("voice", "measured", measured, measured.Options(threads=2)), said.append)
             assert_alike(model.measure(clips()[:3]), on_cpu()[:3])

@@ -16,13 +16,16 @@ from captioner.errors import ModelError, OutOfMemory, UsageError
 
 PART = 600.0
 """Seconds of sound in a part: enough to fill a GPU's batches."""
+LEAST = 300.0
+"""Seconds of sound in a call below which the rest does it alone: it is done before the networks are loaded."""
 LANES = 2
 """Parts that are with the cores at the same time: one core that is last with the first leaves no other idle."""
 
 
 class Halves(StandIn):
-    """Stands in for a model. `networks` answer first; `both` joins an item and its answer to what `rest` takes, which
-    can do without an answer too, slowly.
+    """Stands in for a model. `networks` answer first, once they are loaded: the call waits for that, and gives None
+    where no GPU takes them. `both` joins an item and its answer to what `rest` takes, which can do without an answer
+    too, slowly.
 
     Where the networks fail and the rest can do the part alone, the items are not to blame: networks that fail so
     `STRIKES` times are left out, which is told to `say`.
@@ -30,7 +33,7 @@ class Halves(StandIn):
 
     def __init__(
         self,
-        networks: StandIn,
+        networks: Callable[[], StandIn | None],
         rest: StandIn,
         both: Callable[[Any, Any], Any],
         what: str,
@@ -42,6 +45,8 @@ class Halves(StandIn):
         self._turn = Lock()
 
     def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
+        if sum(map(length, batch)) < LEAST:
+            return self._rest._call(method, batch, rest, progress)
         with (
             ThreadPoolExecutor(1, thread_name_prefix="captioner-networks") as first,
             ThreadPoolExecutor(LANES, thread_name_prefix="captioner-rest") as second,
@@ -59,10 +64,11 @@ class Halves(StandIn):
 
     def _hear(self, method: str, items: list[Any], rest: tuple[Any, ...]) -> tuple[list[Any], ModelError | None]:
         """The items with their answers; as they are, and why, where the networks failed."""
-        if self._strikes >= STRIKES:
+        networks = None if self._strikes >= STRIKES else self._networks()
+        if networks is None:
             return items, None
         try:
-            answers = self._networks._call(method, items, rest, None)
+            answers = networks._call(method, items, rest, None)
         except UsageError:
             raise
         except OutOfMemory as error:

@@ -100,8 +100,13 @@ class Models:
                 house.end()
 
     def close(self) -> None:
-        """Ends every child process."""
-        close_all(self._houses.values())
+        """Ends every child process, for good: what still loads comes too late."""
+        with self._turn:
+            self._stopped = True
+            houses = list(self._houses.values())
+        close_all(houses)
+        for house in houses:
+            house.end()
         self._houses.clear()
 
     def __enter__(self) -> Models:
@@ -142,7 +147,7 @@ class Models:
 
     def _remote(self, backend: Backend, device: str, say: Say) -> Remote:
         ways = self._ways(backend, device)
-        return Remote(self._house(device, backend), f"{backend.role} {backend.name}", ways, say)
+        return Remote(self._house(device, backend), _what(backend), ways, say)
 
     def _fleet(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """One model on several GPUs; one that does not take it is left out: a CPU would keep the others waiting."""
@@ -150,37 +155,42 @@ class Models:
         if not remotes:
             return self._remote(backend, devices[0], say)
         if failed:
-            say(f"{backend.role} {backend.name}: not on {', '.join(failed)}; goes on without")
+            say(f"{_what(backend)}: not on {', '.join(failed)}; goes on without")
         return Fleet(remotes, say)
 
-    def _halves(self, backend: Backend, devices: list[str], say: Say) -> Any:
-        """The networks on the GPUs, the rest on the CPU; all on the CPU where no GPU takes them."""
-        what = f"{backend.role} {backend.name}"
-        half = dataclasses.replace(backend, module=import_module(backend.module.REST))
-        with ThreadPoolExecutor(1, thread_name_prefix="captioner-load") as pool:
-            loading = pool.submit(self._spread_out, half, say)
-            networks = dataclasses.replace(backend, module=import_module(backend.module.NETWORKS))
-            remotes, failed = self._on_gpus(networks, devices, say)
-            rest: StandIn = loading.result()
+    def _halves(self, backend: Backend, devices: list[str], say: Say) -> Halves:
+        """The networks on the GPUs, which load meanwhile; the rest on the CPU, or all where no GPU takes them."""
+        networks = dataclasses.replace(backend, module=import_module(backend.module.NETWORKS))
+        rest = dataclasses.replace(backend, module=import_module(backend.module.REST))
+        pool = ThreadPoolExecutor(1, thread_name_prefix="captioner-load")
+        loading = pool.submit(self._networks, networks, devices, say)
+        pool.shutdown(wait=False)
+        made = self._spread_out(rest, say)
+        if not self._free(backend):
+            loading.result()
+        return Halves(loading.result, made, backend.module.both, _what(backend), say)
+
+    def _networks(self, backend: Backend, devices: list[str], say: Say) -> StandIn | None:
+        """None where no GPU takes them. Raises ModelError then, if the user wants a GPU."""
+        remotes, failed = self._on_gpus(backend, devices, say)
+        told = f"{_what(backend)}: not on {', '.join(failed)}"
         if not remotes:
-            told = f"{what}: not on {', '.join(failed)}"
             if not self._free(backend):
                 raise ModelError(f"{told}; give device auto or cpu")
             say(f"{told}; goes on on {CPU}")
-            return rest
+            return None
         if failed:
-            say(f"{what}: not on {', '.join(failed)}; goes on without")
-        return Halves(Fleet(remotes, say) if len(remotes) > 1 else remotes[0], rest, backend.module.both, what, say)
+            say(f"{told}; goes on without")
+        return Fleet(remotes, say) if len(remotes) > 1 else remotes[0]
 
     def _on_gpus(
         self, backend: Backend, devices: list[str], say: Say, fatal: tuple[type[ModelError], ...] = ()
     ) -> tuple[list[Remote], list[str]]:
         """The model on each GPU that takes it, all loading at the same time; and why others do not."""
-        what = f"{backend.role} {backend.name}"
 
         def one(device: str) -> Remote | str:
             try:
-                return Remote(self._house(device, backend), what, [self._ways(backend, device)[0]], say)
+                return Remote(self._house(device, backend), _what(backend), [self._ways(backend, device)[0]], say)
             except fatal:
                 raise
             except ModelError as error:
@@ -205,22 +215,22 @@ class Models:
         count = min(MOST_HOUSES, self._threads // CORES_A_HOUSE)
         known = {field.name for field in dataclasses.fields(backend.options)}
         changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
-        what = f"{backend.role} {backend.name}"
         told = _once(say)
 
         def one(index: int) -> Remote:
             ways = self._ways(backend, devices[index % len(devices)], **changes)
-            return Remote(self._house(f"{CPU} {index}", backend), what, ways, told)
+            return Remote(self._house(f"{CPU} {index}", backend), _what(backend), ways, told)
 
         with ThreadPoolExecutor(count, thread_name_prefix="captioner-load") as pool:
             return Fleet(list(pool.map(one, range(count))), say)
 
     def _house(self, device: str, backend: Backend) -> House:
-        """On a GPU each role has a process of its own, so that one loads and computes while another does. A share of
+        """On a GPU each role has a process of its own, so that one loads and computes while another does; networks that
+        cost it little share one (HOUSE). A share of
         the CPU is `CORES_A_HOUSE` cores, whatever library asks how many there are; what computes on a GPU leaves most
         cores to others: idle threads of a pool spin."""
         gpu = device.startswith("cuda")
-        name = f"{backend.role} on {device}" if gpu else f"models on {device}"
+        name = f"{getattr(backend.module, 'HOUSE', backend.role)} on {device}" if gpu else f"models on {device}"
         with self._turn:
             if name not in self._houses:
                 cores = max(CORES_A_HOUSE, self._threads // 4) if gpu else CORES_A_HOUSE
@@ -240,8 +250,12 @@ class Models:
             except ModelError as error:
                 if place == len(ways):
                     raise
-                say(f"{backend.role} {backend.name}: not on {way.device} ({error}); goes on on {ways[place].device}")
+                say(f"{_what(backend)}: not on {way.device} ({error}); goes on on {ways[place].device}")
         raise AssertionError("there is always one way")
+
+
+def _what(backend: Backend) -> str:
+    return f"{backend.role} {backend.name}"
 
 
 def _one_core(backend: Backend) -> bool:

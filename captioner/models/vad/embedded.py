@@ -40,11 +40,19 @@ QUIETEST = -120
 """dBFS: the least level that is told apart from digital silence."""
 
 
+ONE_CORE = True
+NETWORKS, both, on_gpu = omnivad.NETWORKS, omnivad.both, omnivad.on_gpu
+"""The second ear is a GPU's where there is one."""
+REST = "captioner.models.vad.embedded"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     voiced_mode: int = 3
     """How readily webrtcvad says "not speech", 0 to 3. Only 3 falls silent in the pauses of real rooms: on three GRID
     sentences it is on for 96 % of the frames in words and 18 % of the others; mode 2 for 99 % and 47 %."""
+    device: str = "auto"
+    """Of the second ear: cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
 
 
 def load(options: Options) -> Vad:
@@ -62,7 +70,7 @@ def load(options: Options) -> Vad:
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(weights.read_bytes(), settings, providers=["CPUExecutionProvider"])
-    return _Embedded(session, options.voiced_mode, omnivad.load(omnivad.Options()))
+    return _Embedded(session, options.voiced_mode, omnivad.load(omnivad.Options(device=options.device)))
 
 
 class _Embedded:

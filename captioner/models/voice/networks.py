@@ -28,6 +28,8 @@ from captioner.models.voice.voiceprint import print_of, spoken_frames, stretches
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
 
+HOUSE = "networks"
+"""The process that these share with other small ones on a GPU."""
 TOGETHER = 128
 """Stretches of speech that are embedded in one call: 0.3 GB for each of a few layers."""
 WARM, SECONDS = 64, 5
