@@ -31,8 +31,9 @@ ABREAST = 2
 """Packs that a stage has in hand: while one is with a model's process, the next is laid out for it."""
 CORES_ABREAST = {"vad": 4, "tagger": 4}
 """Of those that cores do: a pack of a few long recordings leaves most of them to others."""
-ONE = ("sound", "picture", "aligner", "ahead")
-"""Stages that use all cores with one pack, or hardly any."""
+ONE = ("sound", "picture", "aligner", "plan", "ahead")
+"""Stages that use all cores with one pack, or hardly any. Two packs planned at once would both be done only when both
+are, as they share one interpreter, and then wait for the same cores."""
 TICK = 0.5
 """Seconds between two looks at whether somebody wants to stop: a wait without an end is deaf on some systems."""
 
@@ -44,9 +45,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "tagger": ("sound",),
     "asr": ("vad",),
     "aligner": ("asr",),
-    "voice": ("picture", "diarizer", "tagger", "aligner"),
+    "plan": ("picture", "diarizer", "tagger", "aligner"),
+    "voice": ("plan",),
 }
-"""Stage -> what must be done with a pack before. `voice` plans the cuts and measures them."""
+"""Stage -> what must be done with a pack before. `voice` measures the cuts that `plan` makes: while it does, the next
+pack is planned."""
 
 MakeAhead = Callable[[Sequence[PlannedJob], Callable[[str], None]], None]
 """What is to be done with each pack's measured plans, and a way to say something meanwhile."""
@@ -96,8 +99,8 @@ def hear_all(
     lanes = _lanes(stages, roles, over)
     stages.reporter.stage("listen", sum(_amount(role, todo, stages) for role in roles) / len(roles), "seconds")
     calls: dict[str, Callable[[Sequence[Job]], object]] = {
-        "voice": lambda pack: _measure(pack, lanes["voice"], settings, rate),
-        **{name: getattr(lane, name) for name, lane in lanes.items() if name not in ("voice", "ahead")},
+        "plan": lambda pack: _plan(pack, lanes["plan"], lanes["voice"].reporter, settings, rate),
+        **{name: getattr(lane, name) for name, lane in lanes.items() if name not in ("plan", "voice", "ahead")},
     }
     pools = {name: _pool(name) for name in (*NEEDS, "ahead")}
     try:
@@ -107,7 +110,8 @@ def hear_all(
             done: dict[str, Future[object]] = {}
             for name, needs in NEEDS.items():
                 first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
-                done[name] = pools[name].submit(_work, calls[name], pack, first)
+                call = calls.get(name) or _measuring(done["plan"], lanes["voice"])
+                done[name] = pools[name].submit(_work, call, pack, first)
             if ahead is not None:
                 done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"], lanes["ahead"])
             tasks += done.values()
@@ -163,13 +167,30 @@ def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: 
     return call([job for job in pack if job.failure is None])
 
 
-def _measure(pack: Sequence[Job], stages: Stages, settings: Settings, rate: Fraction) -> list[PlannedJob]:
-    shown, quiet = stages.reporter, copy(stages)
-    quiet.reporter = _Part(shown, Lock(), 0.0, Event())  # it counts seconds of cuts
+def _quiet(stages: Stages) -> Stages:
+    """For what counts something else than seconds of recordings."""
+    quiet = copy(stages)
+    quiet.reporter = _Part(stages.reporter, Lock(), 0.0, Event())
+    return quiet
+
+
+def _plan(pack: Sequence[Job], stages: Stages, bar: Reporter, settings: Settings, rate: Fraction) -> list[PlannedJob]:
+    """What cannot be planned will not be measured: it counts as done on the `bar` of those that measure."""
+    quiet = _quiet(stages)
     planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, quiet.reporter))
-    measured = measure_all(planned, quiet)
-    shown.advance(sum(job.seconds for job in pack))
-    return measured
+    bar.advance(sum(job.seconds for job in pack if job.failure is not None))
+    return planned
+
+
+def _measuring(planned: Future[object], stages: Stages) -> Callable[[Sequence[Job]], object]:
+    """What measures a pack once it is planned."""
+
+    def measure(pack: Sequence[Job]) -> list[PlannedJob]:
+        measured = measure_all(cast("list[PlannedJob]", planned.result()), _quiet(stages))
+        stages.reporter.advance(sum(job.seconds for job in pack))
+        return measured
+
+    return measure
 
 
 def _pass_on(ahead: MakeAhead, measured: Future[object], stages: Stages) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,6 +138,40 @@ def test_nothing_is_made_ahead_of_a_review_or_of_what_stands(
     (tmp_path / "out" / "clips" / f"{written[0]}.mp4").unlink(missing_ok=True)
     assert build(raw, tmp_path / "out").written == written
     assert set(made) <= {written[0]}
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("several")
+def test_packs_are_planned_one_after_the_other_and_never_wait_for_a_measure(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, most, planned, held = 0, 0, 0, 0
+    first = threading.Event()
+    plan_all, measure_all = flow.plan_all, flow.measure_all
+
+    def plan(*rest: Any) -> Any:
+        nonlocal busy, most, planned
+        busy += 1
+        most = max(most, busy)
+        try:
+            time.sleep(0.05)
+            return plan_all(*rest)
+        finally:
+            busy -= 1
+            planned += 1
+            if planned == 3:
+                first.set()
+
+    def measure(*rest: Any) -> Any:
+        nonlocal held
+        held += not first.wait(60)  # a third pack is planned while two are with the cores
+        return measure_all(*rest)
+
+    monkeypatch.setattr(flow, "plan_all", plan)
+    monkeypatch.setattr(flow, "measure_all", measure)
+    build(raw, tmp_path / "out")
+    assert (most, held) == (1, 0)
+    assert planned >= 3
 
 
 @pytest.mark.models
