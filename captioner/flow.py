@@ -177,7 +177,7 @@ def _quiet(stages: Stages) -> Stages:
 def _plan(pack: Sequence[Job], stages: Stages, bar: Reporter, settings: Settings, rate: Fraction) -> list[PlannedJob]:
     """What cannot be planned will not be measured: it counts as done on the `bar` of those that measure."""
     quiet = _quiet(stages)
-    planned = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, quiet.reporter))
+    planned: list[PlannedJob] = stages.time("plan", lambda: plan_all(pack, stages, settings, rate, quiet.reporter))
     bar.advance(sum(job.seconds for job in pack if job.failure is not None))
     return planned
 
