@@ -27,6 +27,9 @@ _ZERO_CROSSINGS = 48
 _BETA = 9.0  # Kaiser: 90 dB down
 _ROLL = 0.965  # passband edge over the lower Nyquist frequency, at half power
 
+_BEFORE = 1
+"""Seconds decoded before what is wanted: more than the filter reaches."""
+
 _AT_ONCE = 49_152
 """Samples made at a time: they stay in a core's own memory."""
 
@@ -179,15 +182,26 @@ class Track:
         return out
 
 
-def stereo_blocks(recording: Recording, zero: Fraction) -> Generator[tuple[int, Floats], None, None]:
-    """The whole audio stream for a `Track`: (index, float32 (n, 2)), at the stream's own rate.
+def stereo_blocks(
+    recording: Recording, zero: Fraction, since: Fraction = Fraction(0)
+) -> Generator[tuple[int, Floats], None, None]:
+    """The audio stream for a `Track`: (index, float32 (n, 2)), at the stream's own rate.
 
-    `zero` is `clock_zero` of the recording. Raises Broken where the file cannot be read.
+    `zero` is `clock_zero` of the recording. Nothing will be read before `since`, seconds on its clock: what is before
+    need not be decoded where a time in the file is a place in it. Raises Broken where the file cannot be read.
     """
     path = Path(recording.path)
     with opened(path) as container:
         stream = by_index(container, recording.audio.index, path)
         only(container, stream)
         matrix = downmix([channel.name for channel in stream.layout.channels])
+        begin = since + zero - _BEFORE
+        if begin > 0 and recording.video is None and container.format.name == "wav" and _plain(stream):
+            container.seek(int(begin / stream.time_base), stream=stream)
         for piece in audio_frames(container, stream, zero):
             yield piece.start, piece.samples @ matrix
+
+
+def _plain(stream: Any) -> bool:
+    """Whether each sample lies in the file as it is: the time of a packet is then told by its place, and is exact."""
+    return str(stream.codec_context.name).startswith("pcm_")
