@@ -96,9 +96,12 @@ def decay_features(samples: Samples) -> Matrix | None:
     if len(samples) < LEAST_SECONDS * SPEECH_RATE:
         return None
     levels = _levels(samples)
+    sums = np.pad(np.cumsum(levels, axis=0), ((1, 0), (0, 0)))
+    turned = np.pad(np.cumsum(levels * np.arange(len(levels))[:, None], axis=0), ((1, 0), (0, 0)))
+    floor, top = np.quantile(levels, (0.05, 0.95), axis=0)
     found = []
     for length in LENGTHS:
-        steep = _falls(levels, length)
+        steep = _falls(sums, turned, length, floor + ABOVE_FLOOR, top - BELOW_TOP)
         if len(steep) < LEAST_FALLS:
             return None
         found.append(np.log1p(np.quantile(steep, QUANTILES)))
@@ -114,18 +117,16 @@ def _levels(samples: Samples) -> Matrix:
     return np.asarray(10 * np.log10(sums + 1e-12), np.float64)
 
 
-def _falls(levels: Matrix, length: int) -> Matrix:
-    """float64 (falls,): dB a second of the stretches of `length` frames that fall from speech and end above noise."""
-    if len(levels) <= length:
+def _falls(sums: Matrix, turned: Matrix, length: int, floor: Matrix, top: Matrix) -> Matrix:
+    """float64 (falls,): dB a second of the stretches of `length` frames that fall from above `top` and end above
+    `floor`. `sums` and `turned` are those of the levels, and of the levels times their frame's number, up to each."""
+    if len(sums) <= length + 1:
         return np.zeros(0)
     offsets = np.arange(length) - (length - 1) / 2
-    sums = np.pad(np.cumsum(levels, axis=0), ((1, 0), (0, 0)))
-    turned = np.pad(np.cumsum(levels * np.arange(len(levels))[:, None], axis=0), ((1, 0), (0, 0)))
     total = sums[length:] - sums[:-length]
     middles = np.arange(len(total))[:, None] + (length - 1) / 2
     slope = (turned[length:] - turned[:-length] - middles * total) / np.square(offsets).sum()
     mean = total / length
-    floor, top = np.quantile(levels, 0.05, axis=0), np.quantile(levels, 0.95, axis=0)
-    fits = (slope < 0) & (mean + slope * offsets[-1] > floor + ABOVE_FLOOR)
-    fits &= mean + slope * offsets[0] > top - BELOW_TOP
+    fits = (slope < 0) & (mean + slope * offsets[-1] > floor)
+    fits &= mean + slope * offsets[0] > top
     return np.asarray(-slope[fits] * (SPEECH_RATE / HOP))
