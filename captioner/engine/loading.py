@@ -226,9 +226,8 @@ class Models:
 
     def _house(self, device: str, backend: Backend) -> House:
         """On a GPU each role has a process of its own, so that one loads and computes while another does; networks that
-        cost it little share one (HOUSE). A share of
-        the CPU is `CORES_A_HOUSE` cores, whatever library asks how many there are; what computes on a GPU leaves most
-        cores to others: idle threads of a pool spin."""
+        cost it little share one (HOUSE). A share of the CPU is `CORES_A_HOUSE` cores, whatever library asks how many
+        there are; what computes on a GPU leaves most cores to others: idle threads of a pool spin."""
         gpu = device.startswith("cuda")
         name = f"{getattr(backend.module, 'HOUSE', backend.role)} on {device}" if gpu else f"models on {device}"
         with self._turn:

@@ -70,7 +70,8 @@ def write_clips(
         place.mkdir(parents=True, exist_ok=True)
     ordered = sorted(cuts, key=lambda cut: (cut_samples(cut.start, cut.frames, cut.rate)[0], cut.frames))
     zero = clock_zero(recording)
-    with closing(stereo_blocks(recording, zero)) as blocks:
+    first = ordered[0].start / ordered[0].rate if ordered else Fraction(0)
+    with closing(stereo_blocks(recording, zero, first)) as blocks:
         track = Track(blocks, recording.audio.rate, recording.audio.channels)
         if recording.has_picture:
             written = _write_pictures(recording, picture, ordered, zero, track, room)
