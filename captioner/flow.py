@@ -8,11 +8,14 @@ one after the other, which find it there.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
+from math import ceil
 from threading import Event, Lock
 from typing import cast
 
@@ -27,6 +30,8 @@ PACKS = 8
 so is the last one's."""
 LEAST_PACK = 900.0
 """Seconds of sound in a pack: fewer do not fill a GPU's batches."""
+SLOPE = (1 / 3, 2 / 3)
+"""Sizes of the first packs, and of the last ones the other way round, in full ones."""
 ABREAST = 2
 """Packs that a stage has in hand: while one is with a model's process, the next is laid out for it."""
 CORES_ABREAST = {"vad": 4, "tagger": 4}
@@ -142,9 +147,32 @@ def _pool(name: str) -> ThreadPoolExecutor:
 
 
 def packs(jobs: Sequence[Job], most: float) -> list[list[Job]]:
-    """In order of length, `most` seconds of sound a pack or less, so that there are `PACKS`."""
-    share = sum(job.seconds for job in jobs) / PACKS
-    return batches(jobs, min(most, max(share, LEAST_PACK)))
+    """In order of length, `most` seconds of sound a pack or less, so that there are `PACKS`. The first ones are small,
+    so that what comes last has something to do soon, and so are the last, which all the others wait for."""
+    total = sum(job.seconds for job in jobs)
+    full = min(most, max(total / PACKS, LEAST_PACK))
+    ends, found, at = list(accumulate(_sizes(total, full))), list[list[Job]](), 0.0
+    shares: list[list[Job]] = [[] for _ in ends]
+    for job in sorted(jobs, key=lambda job: (job.seconds, job.recording.name)):
+        shares[min(bisect_left(ends, at + job.seconds / 2), len(ends) - 1)].append(job)
+        at += job.seconds
+    for share in shares:
+        found += batches(share, most)
+    return found
+
+
+def _sizes(total: float, full: float) -> list[float]:
+    """Seconds of sound in each pack."""
+    slopes = full * sum(SLOPE)
+    if total < 2 * slopes + full:
+        count = max(1, ceil(total / full))
+        return [total / count] * count
+    count = ceil((total - 2 * slopes) / full)
+    return [
+        *(full * part for part in SLOPE),
+        *[(total - 2 * slopes) / count] * count,
+        *(full * part for part in reversed(SLOPE)),
+    ]
 
 
 def _lanes(stages: Stages, roles: Sequence[str], over: Event) -> dict[str, Stages]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from captioner.errors import CaptionerError
 from captioner.measures import Measures, Tag
 from captioner.models.protocols import Excerpt, Meter
-from captioner.planning import PlannedJob
+from captioner.planning import Planned, PlannedJob
 from captioner.ports import Engine
 from captioner.speech.regions import speech_regions
 from captioner.stages import BATCH_SECONDS, Stages
@@ -98,12 +98,18 @@ def _batches(excerpts: Iterable[Excerpt], most: float) -> Iterator[list[Excerpt]
 
 
 def _with_measures(entry: PlannedJob, stages: Stages, key: str) -> PlannedJob:
+    if key not in stages.made:
+        stages.made[key] = _measured(entry, stages, key)
+    return replace(entry, planned=stages.made[key], key=key)
+
+
+def _measured(entry: PlannedJob, stages: Stages, key: str) -> Planned:
     measured = stages.store.get(key, tuple[Measures, ...]) or ()
     cuts = tuple(
         replace(cut, voice=own.voice, scene=own.scene, quality=own.quality, voiceprint=own.voiceprint)
         for cut, own in zip(entry.planned.cuts, measured, strict=True)
     )
-    return replace(entry, planned=replace(entry.planned, cuts=cuts), key=key)
+    return replace(entry.planned, cuts=cuts)
 
 
 def excerpts_of(entry: PlannedJob, stages: Stages) -> Iterator[Excerpt]:

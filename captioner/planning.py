@@ -159,7 +159,7 @@ def plan_all(
         try:
             adopted = find_adopted(Path(job.recording.path), keep_cuts=settings.keep_cuts)
             key = plan_key(job, settings, rate, adopted)
-            value = stages.store.get(key, Planned) if key in stages.have else None
+            value = stages.made.get(key) or (stages.store.get(key, Planned) if key in stages.have else None)
             if value is None:
                 if not begun:
                     reporter.stage("plan", len(jobs), "files")
@@ -167,6 +167,7 @@ def plan_all(
                 value = plan_recording(job, stages, settings, rate, adopted)
                 stages.store.put(key, "plan", value)
                 stages.have.add(key)
+                stages.made[key] = value
                 reporter.advance(1)
         except RecordingError as error:
             job.failure = Failure(job.recording.name, type(error).__name__, str(error))

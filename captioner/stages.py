@@ -122,6 +122,9 @@ class Stages:
     done: dict[str, float] = field(default_factory=dict)
     """Seconds of sound that each stage has gone through so far."""
 
+    made: dict[str, Any] = field(default_factory=dict)
+    """Plans and measured plans of this run by their keys: what was just made need not be read back."""
+
     def __post_init__(self) -> None:
         self.have = self.store.keys()
 

@@ -39,6 +39,17 @@ def test_packs_hold_everything_once_and_not_too_much(lengths: list[float], most:
         assert len(packs) == 1
 
 
+def test_the_first_packs_and_the_last_are_small() -> None:
+    jobs: list[Any] = [
+        SimpleNamespace(seconds=300.0, recording=SimpleNamespace(name=f"{number:02}")) for number in range(72)
+    ]
+    packs = flow.packs(jobs, 10_800.0)
+    sizes = [len(pack) for pack in packs]
+    assert sizes == [3, 6, 9, 9, 9, 9, 9, 9, 6, 3]
+    assert [job for pack in packs for job in pack] == jobs
+    assert [len(pack) for pack in flow.packs(jobs[:4], 10_800.0)] == [2, 2]
+
+
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     folder = tmp_path / "raw"
