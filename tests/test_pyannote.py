@@ -94,8 +94,7 @@ def test_overlap_is_left_out_of_an_embedding_where_enough_is_left() -> None:
     local = windows((0, 0, 0, 400), (0, 1, 300, 410), count=1)
     lone = reassembly.alone(local)
     assert (lone[0, :, 0].sum(), lone[0, :, 1].sum()) == (300, 10)
-    network = SimpleNamespace(min_num_samples=16_000)  # 59 frames
-    networks = SimpleNamespace(_exclude_overlap=True, _embedding=network, _window=160_000)
+    networks = SimpleNamespace(_exclude_overlap=True, _shortest=16_000, _window=160_000)  # 59 frames
     masks = Batched._masks(networks, local)  # type: ignore[arg-type]
     assert (masks[0, :, 0].sum(), masks[0, :, 1].sum()) == (300, 110)
     networks._exclude_overlap = False

@@ -21,6 +21,7 @@ from captioner.models.diarizer import embedded
 from captioner.models.protocols import SpeakerHint
 from captioner.models.registry import backend_module
 from captioner.models.tagger.runtimes import ModelScorer, convention_of, open_model
+from captioner.models.vad import embedded as vad
 from tests import fragile
 from tests.hearing import Heard, hiss, recording
 
@@ -135,8 +136,10 @@ def test_a_gpu_is_taken_only_where_onnx_runtime_can(role: str, name: str, monkey
             assert loader._devices(Backend(role, name, module, module.Options(device="cpu"))) == [CPU]
 
 
+@models
 def test_silero_stays_on_the_cpu() -> None:
-    assert not hasattr(backend_module("vad", "embedded").Options(), "device")
+    ear: Any = vad.load(vad.Options())
+    assert ear._session.get_providers() == ["CPUExecutionProvider"]
 
 
 @models

@@ -81,6 +81,10 @@ class Batched:
         frames = self._segmentation.receptive_field
         self.grid = Grid(segmentation.duration, segmentation.step, frames.step, frames.duration)
         self._trunk = trunks.trunk(self._embedding.model_, self._precision)
+        self._shortest = 0
+        if self._exclude_overlap:
+            with quiet():  # it is found by trying how little sound the network takes
+                self._shortest = self._embedding.min_num_samples
 
     def windows(self, audio: Waveform) -> int:
         """How many windows cover a recording; the last may reach past its end, into silence."""
@@ -131,9 +135,7 @@ class Batched:
         """Which frames of each local speaker are embedded: those without anybody else, where these are enough."""
         if not self._exclude_overlap or not len(local):
             return local
-        with quiet():  # it is found by trying how little sound the network takes
-            shortest = self._embedding.min_num_samples
-        least = math.ceil(local.shape[1] * shortest / self._window)
+        least = math.ceil(local.shape[1] * self._shortest / self._window)
         lone = alone(local)
         enough = lone.sum(axis=1, keepdims=True) > least
         return np.where(enough, lone, local).astype(np.uint8)

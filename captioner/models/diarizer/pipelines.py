@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from captioner.errors import BackendMissing, SettingsError, WeightsMissing
@@ -31,6 +32,7 @@ WITHOUT = "choose --diarizer embedded, which comes with captioner and needs no a
 INSTEAD = f"Give a folder with the pipeline as diarizer_options: {{pipeline: FOLDER}}, or {WITHOUT}"
 NEEDLESS = ("*.md", "*.png", "*.jpg", "*.gif", "*.ipynb", ".gitattributes", "reproducible_research/*")
 """Files of a pipeline's repository that it does not need."""
+_QUIET = RLock()
 
 
 def library() -> Any:
@@ -163,8 +165,9 @@ def complete(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """pyannote.audio prints and warns on its own; what matters is raised."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    """pyannote.audio prints and warns on its own; what matters is raised. One thread at a time: both are the process's,
+    and who ends second would put back what the first had put in their place."""
+    with _QUIET, contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

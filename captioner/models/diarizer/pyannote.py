@@ -9,7 +9,8 @@ searched for others. Pipelines of another kind are called as they are, one recor
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from captioner.errors import ModelError, SettingsError
 from captioner.models.diarizer import pipelines, reassembly, voices
-from captioner.models.diarizer.batched import Batched
+from captioner.models.diarizer.batched import Batched, Vectors
 from captioner.models.diarizer.reassembly import Local
 from captioner.models.diarizer.trunks import Precision
 from captioner.models.protocols import Diarizer, Progress, SpeakerHint, Waveform
@@ -31,6 +32,9 @@ LEAST = 0.1
 """Seconds of sound below which nobody is looked for."""
 SEGMENTING = 0.5
 """Share of the time that finding speech takes, for progress."""
+TOGETHER = 1024
+"""Windows that the networks hear before speakers are told apart in them: some batches, or the last of each would be all
+but empty."""
 PRECISIONS = ("auto", "full", "tf32", "half")
 
 
@@ -141,22 +145,40 @@ class _Pyannote:
                 "this pipeline's clustering must be told how many people speak: give --speakers N, or another pipeline"
             )
         counts = [self._networks.windows(audio) if audio.duration >= LEAST else 0 for audio in audios]
-        usable = [audio for audio, count in zip(audios, counts, strict=True) if count]
+        usable = [(audio, count) for audio, count in zip(audios, counts, strict=True) if count]
+        # Speakers are told apart on the CPU while the networks hear the next recordings.
+        with ThreadPoolExecutor(1, thread_name_prefix="captioner-turns") as pool:
+            made: list[Future[Diarization]] = []
+            try:
+                for some in _together(usable):
+                    heard = self._heard([audio for audio, _ in some], hint, progress)
+                    made += [
+                        pool.submit(self._turns, audio, *own, hint) for (audio, _), own in zip(some, heard, strict=True)
+                    ]
+                found = iter(made)
+                results = []
+                for audio, count in zip(audios, counts, strict=True):
+                    results.append(next(found).result() if count else Diarization(()))
+                    if progress is not None:
+                        progress((1 - SEGMENTING if count else 1) * audio.duration)
+            finally:
+                for future in made:
+                    future.cancel()
+        return results
+
+    def _heard(
+        self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None
+    ) -> list[tuple[Local, Vectors | None]]:
+        """What the networks say of each recording."""
 
         def done(recording: int, windows: int) -> None:
-            audio = usable[recording]
+            audio = audios[recording]
             if progress is not None:
                 progress(SEGMENTING * audio.duration * windows / self._networks.windows(audio))
 
-        local = self._networks.segment(usable, done)
-        vectors = voices.Voices(self._pipeline, self._networks).of(usable, local, hint)
-        found = iter(zip(local, vectors, strict=True))
-        results = []
-        for audio, count in zip(audios, counts, strict=True):
-            results.append(self._turns(audio, *next(found), hint) if count else Diarization(()))
-            if progress is not None:
-                progress((1 - SEGMENTING if count else 1) * audio.duration)
-        return results
+        local = self._networks.segment(audios, done)
+        vectors = voices.Voices(self._pipeline, self._networks).of(audios, local, hint)
+        return list(zip(local, vectors, strict=True))
 
     def _turns(self, audio: Waveform, local: Local, vectors: Any, hint: SpeakerHint) -> Diarization:
         grid = self._networks.grid
@@ -174,6 +196,20 @@ class _Pyannote:
             active = reassembly.loudest(heard, np.minimum(count, most).astype(np.uint8))
             made.append(reassembly.named(reassembly.turns(active, grid, audio.duration, close), names))
         return Diarization(made[0], exclusive=made[1])
+
+
+def _together(usable: Sequence[tuple[Waveform, int]]) -> Iterator[list[tuple[Waveform, int]]]:
+    """Recordings and how many windows they have, `TOGETHER` windows at least but for the last."""
+    some: list[tuple[Waveform, int]] = []
+    room = TOGETHER
+    for audio, count in usable:
+        some.append((audio, count))
+        room -= count
+        if room <= 0:
+            yield some
+            some, room = [], TOGETHER
+    if some:
+        yield some
 
 
 def _tracks(annotation: Any, labels: dict[str, int], duration: float) -> list[tuple[int, Span]]:
