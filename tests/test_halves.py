@@ -160,13 +160,15 @@ def test_a_run_that_ends_while_networks_load_leaves_no_process(monkeypatch: pyte
         return real(self, *rest)
 
     monkeypatch.setattr(Models, "_on_gpus", slow)
+    said: list[str] = []
     with Models("auto", True, threads=2, patience=5.0) as models:
-        model = models.load(backend(), silent)
+        model = models.load(backend(), said.append)
         assert isinstance(model, Halves)
         assert starting.wait(20)
     go.set()
     assert model._networks() is None
     assert all(not house.alive for house in models._houses.values())
+    assert said == []
 
 
 def test_without_a_gpu_nothing_is_halved() -> None:

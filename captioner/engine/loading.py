@@ -173,6 +173,8 @@ class Models:
     def _networks(self, backend: Backend, devices: list[str], say: Say) -> StandIn | None:
         """None where no GPU takes them. Raises ModelError then, if the user wants a GPU."""
         remotes, failed = self._on_gpus(backend, devices, say)
+        if self._stopped:  # before they were needed: nothing goes on
+            return None
         told = f"{_what(backend)}: not on {', '.join(failed)}"
         if not remotes:
             if not self._free(backend):
