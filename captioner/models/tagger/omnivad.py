@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from itertools import pairwise
 from queue import SimpleQueue
 from threading import Lock
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from captioner.errors import BackendMissing, ModelError, WeightsMissing
 from captioner.measures import Tag
+from captioner.models import torch_layers
 from captioner.models.protocols import Progress, Samples, Tagger, Waveform
 from captioner.times import Span
 from captioner.types import SPEECH_RATE
@@ -88,14 +88,9 @@ class Judged:
         return self.audio.read(start, end)
 
 
-both = Judged
+both, on_gpu = Judged, torch_layers.on_gpu
 Judge = Callable[[Sequence[Waveform], Progress | None], list[Probabilities]]
 """Probabilities of recordings, in order."""
-
-
-def on_gpu() -> bool:
-    """Whether torch is installed, which computes there. Nothing is imported for this."""
-    return find_spec("torch") is not None
 
 
 def load(options: Options) -> Tagger:

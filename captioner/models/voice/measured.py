@@ -11,9 +11,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 from captioner.measures import Measures
+from captioner.models import torch_layers
 from captioner.models.protocols import Excerpt, Progress
 from captioner.models.voice.distortion import bandwidth, clipped_share
 from captioner.models.voice.hearing import Heard, Hearing, Listened
@@ -27,7 +27,7 @@ NETWORKS = "captioner.models.voice.networks"
 """The module of the half that a GPU does, for whoever shares the work out: `both` joins a clip and its answer..."""
 REST = "captioner.models.voice.rest"
 """... for the module that does the other half on the CPU."""
-both = Listened
+both, on_gpu = Listened, torch_layers.on_gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,6 @@ class Options:
     """Threads for clips side by side; None for one a core."""
     device: str = "auto"
     """Of the networks: cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
-
-
-def on_gpu() -> bool:
-    """Whether torch is installed, which computes there. Nothing is imported for this."""
-    return find_spec("torch") is not None
 
 
 def load(options: Options) -> Measured:
