@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
 from gpu_build import sounds  # noqa: E402
+from quality_score import Errors, align  # noqa: E402
 
 SPEECH = re.compile(r'Speech: "(.*?)"')
 
@@ -30,22 +30,25 @@ def cards(
         out = scratch / f"out {len(runs)}"
         runs.append(build(scratch / "raw", out, device=device, **options))
         words.append(spoken(out))
-    apart, total = differing(*words)
+    errors = differing(*words)
     return {
-        "devices": len(devices), "sound": duration, "words": total, "apart": apart,
-        "words apart, %": round(100 * apart / max(1, total), 3), "clips": [run["clips"] for run in runs],
+        "devices": len(devices), "sound": duration, "words": errors.reference,
+        "words apart, %": round(100 * (errors.rate or 0.0), 3), "clips": [run["clips"] for run in runs],
         "failures": [run["failures"] for run in runs],
         "one card, s": round(runs[0]["wall"], 1), f"{len(devices)} cards, s": round(runs[1]["wall"], 1),
     }  # fmt: skip
 
 
-def spoken(out: Path) -> list[str]:
-    """The words of a dataset's captions."""
-    found = (SPEECH.search(path.read_text(encoding="utf-8")) for path in sorted((out / "clips").glob("*.txt")))
-    return [word for speech in found if speech for word in speech[1].split()]
+def spoken(out: Path) -> dict[str, list[str]]:
+    """The words of a dataset's captions, by recording."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((out / "clips").glob("*.txt")):
+        speech = SPEECH.search(path.read_text(encoding="utf-8"))
+        found.setdefault(path.stem.rpartition("_")[0], []).extend(speech[1].split() if speech else [])
+    return found
 
 
-def differing(one: list[str], other: list[str]) -> tuple[int, int]:
-    """Words put in, left out or put in another's place, and how many there are."""
-    blocks = difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
-    return sum(max(b - a, d - c) for kind, a, b, c, d in blocks if kind != "equal"), len(one)
+def differing(one: dict[str, list[str]], other: dict[str, list[str]]) -> Errors:
+    """The fewest errors that turn the words of the one into those of the other."""
+    names = sorted(one.keys() | other.keys())
+    return sum((align(one.get(name, []), other.get(name, [])) for name in names), Errors())

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from checking import Studio
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """The module; the test is skipped where it is not installed."""
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,6 @@ models = pytest.mark.models
 gpu = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    return pytest.importorskip("torch")
-
-
 @cache
 def sounds() -> tuple[Floats, ...]:
     """Talk, talk beside digital silence, noise, next to nothing, and more than a block."""

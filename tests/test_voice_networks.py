@@ -35,11 +35,6 @@ models = pytest.mark.models
 gpu = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    return pytest.importorskip("torch")
-
-
 @cache
 def speech() -> Floats:
     """Several speakers, one after the other."""

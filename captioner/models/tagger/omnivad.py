@@ -60,7 +60,7 @@ NOTHING: Probabilities = np.zeros((0, len(LABELS)), np.float32)
 ONE_CORE = True
 NETWORKS = "captioner.models.events.networks"
 """The module that hears on a GPU; whoever shares the work out gives its answers to the cores, by `both`."""
-REST = "captioner.models.tagger.omnivad"
+REST = __name__
 
 
 @dataclass(frozen=True, slots=True)

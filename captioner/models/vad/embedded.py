@@ -43,7 +43,7 @@ QUIETEST = -120
 ONE_CORE = True
 NETWORKS, both, on_gpu = omnivad.NETWORKS, omnivad.both, omnivad.on_gpu
 """The second ear is a GPU's where there is one."""
-REST = "captioner.models.vad.embedded"
+REST = __name__
 
 
 @dataclass(frozen=True, slots=True)
