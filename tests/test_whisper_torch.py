@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from captioner.errors import OutOfMemory, SettingsError, WeightsMissing
 from captioner.models.asr import weights, whispertimes
+from captioner.models.asr.calls import Amounts
 from captioner.models.asr.engine import LOOP_TOKENS
 from captioner.models.asr.packing import Piece
-from captioner.models.asr.transcribing import Amounts, Whisper
+from captioner.models.asr.transcribing import Whisper
 from captioner.models.protocols import Listening
 from captioner.times import Span
 from captioner.types import Transcript

@@ -25,11 +25,20 @@ class Course:
     language: str | None
     probability: float | None = None
     hearings: dict[Piece, Hearing] = field(default_factory=dict)
+    """The best one of each piece so far."""
+    faults: dict[Piece, tuple[Doubt, ...]] = field(default_factory=dict)
+    """Of those hearings, once somebody asked."""
+    spoken: dict[Piece, Mapping[str, float]] = field(default_factory=dict)
+    """Probability of each language in each piece, where it was asked for."""
     doubts: list[Doubt] = field(default_factory=list)
     left: float = 0.0
     """Seconds not yet reported as done."""
     decided: threading.Event = field(default_factory=threading.Event)
     """Set once the language is known, or will never be."""
+
+    def hear(self, piece: Piece, hearing: Hearing) -> None:
+        self.hearings[piece] = hearing
+        self.faults.pop(piece, None)
 
 
 def sound_of(course: Course, piece: Piece) -> Samples:

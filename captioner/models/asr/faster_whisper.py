@@ -14,9 +14,10 @@ from typing import Any
 from captioner.errors import BackendMissing, ModelError, SettingsError
 from captioner.models import cuda
 from captioner.models.asr import weights
+from captioner.models.asr.calls import ON_CPU, Amounts
 from captioner.models.asr.ct2 import CT2
 from captioner.models.asr.engine import Manner
-from captioner.models.asr.transcribing import ON_CPU, Amounts, Whisper, check_language
+from captioner.models.asr.transcribing import Whisper, check_language
 from captioner.models.protocols import Transcriber
 
 VERSION = "faster-whisper-1.2 contexts 6"

@@ -11,8 +11,9 @@ from typing import Any
 
 from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
 from captioner.models.asr import weights
+from captioner.models.asr.calls import ON_CPU, Amounts
 from captioner.models.asr.engine import Manner
-from captioner.models.asr.transcribing import ON_CPU, Amounts, Whisper, check_language
+from captioner.models.asr.transcribing import Whisper, check_language
 from captioner.models.protocols import Transcriber
 
 VERSION = "whisper-torch 1 contexts 6"
