@@ -230,12 +230,19 @@ class Store(ClipTables):
         return {key for (key,) in self._db.execute("SELECT key FROM results")}
 
     def get(self, key: str, kind: type[T]) -> T | None:
-        with self._turn:
-            row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
-        return None if row is None else unpack(row[0], kind)
+        data = self.packed(key)
+        return None if data is None else unpack(data, kind)
 
     def put(self, key: str, stage: str, value: object) -> None:
-        data = pack(value)
+        self.put_packed(key, stage, pack(value))
+
+    def packed(self, key: str) -> bytes | None:
+        """A result as it is kept: what another process gets without this one unpacking it."""
+        with self._turn:
+            row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put_packed(self, key: str, stage: str, data: bytes) -> None:
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, stage, data))
 

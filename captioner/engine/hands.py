@@ -39,12 +39,12 @@ _AGAIN = (
 _FEWER = "give fewer `threads` and run again: what is done is kept"
 
 
-def workers(threads: int, items: int, seconds: float) -> int:
+def workers(threads: int, items: int, seconds: float, *, started: bool = False) -> int:
     """How many processes are worth it for that many items, which take a core `seconds` in all; 0 for none. What takes
-    an infinite time is done in processes always."""
+    an infinite time is done in processes always; where some are `started`, what takes long at all."""
     if seconds == inf:
         return min(threads, items)
-    if threads < CORES or items < 2 or seconds < WORTH:
+    if threads < CORES or (not started and (items < 2 or seconds < WORTH)):
         return 0
     return min(threads, items, ceil(seconds / SHARE))
 

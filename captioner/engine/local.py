@@ -129,7 +129,7 @@ class Local:
         `seconds`: what all items take one core, roughly; infinite where they must not be done here. An item whose
         worker died is answered with a WorkerDied.
         """
-        count = workers(self.threads, len(items), seconds)
+        count = workers(self.threads, len(items), seconds, started=self._hands is not None)
         if self._processes is not None:
             count = min(self.threads, len(items)) if self._processes else 0
         news = _News(told)
