@@ -56,6 +56,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
 """Stage -> what must be done with a pack before. `voice` measures the cuts that `plan` makes: while it does, the next
 pack is planned."""
 
+LATER = {"voice": "vad"}
+"""Role -> the stage that must be done with the first pack before its model is loaded. Its networks share a process with
+those of the other, which the transcriber waits for; the first cuts come much later."""
+
 MakeAhead = Callable[[Sequence[PlannedJob], Callable[[str], None]], None]
 """What is to be done with each pack's measured plans, and a way to say something meanwhile."""
 
@@ -109,17 +113,22 @@ def hear_all(
     }
     pools = {name: _pool(name) for name in (*NEEDS, "ahead")}
     try:
-        loads: dict[str, Future[object]] = {role: pools[role].submit(lanes[role].load, role) for role in roles}
-        tasks = list(loads.values())
+        loads: dict[str, Future[object]] = {
+            role: pools[role].submit(lanes[role].load, role) for role in roles if role not in LATER
+        }
+        tasks: list[Future[object]] = []
         for pack in packs(todo, stages.engine.batch_seconds):
             done: dict[str, Future[object]] = {}
             for name, needs in NEEDS.items():
+                if name in roles and name not in loads:
+                    loads[name] = pools[name].submit(_load, lanes[name], name, done[LATER[name]])
                 first = [done[need] for need in needs] + ([loads[name]] if name in loads else [])
                 call = calls.get(name) or _measuring(done["plan"], lanes["voice"])
                 done[name] = pools[name].submit(_work, call, pack, first)
             if ahead is not None:
                 done["ahead"] = pools["ahead"].submit(_pass_on, ahead, done["voice"], lanes["ahead"])
             tasks += done.values()
+        tasks += loads.values()
         _await(tasks)
     except BaseException:
         over.set()
@@ -193,6 +202,11 @@ def _work(call: Callable[[Sequence[Job]], object], pack: Sequence[Job], before: 
     for need in before:
         need.result()
     return call([job for job in pack if job.failure is None])
+
+
+def _load(stages: Stages, role: str, before: Future[object]) -> object:
+    before.result()
+    return stages.load(role)
 
 
 def _quiet(stages: Stages) -> Stages:

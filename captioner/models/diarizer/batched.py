@@ -4,6 +4,9 @@ pyannote.audio hears one recording after another, gives the embedding network ev
 local speaker, and computes in full precision. Here windows of all recordings share batches; a network that can hand
 out its frames (WeSpeaker's) hears a window once and only the pooling is done for each speaker; windows in which nobody
 speaks are not embedded; and on a GPU the precision is what the options say.
+
+A GPU gets the next batch while it computes this one: sound and answers go through memory that it reaches by itself, and
+nothing waits for a batch but who wants its answer.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.errors import ModelError, OutOfMemory
-from captioner.models.diarizer import trunks
+from captioner.models.diarizer import traffic, trunks
 from captioner.models.diarizer.pipelines import quiet
 from captioner.models.diarizer.reassembly import Grid, Local, alone
 from captioner.models.diarizer.trunks import Precision
@@ -30,13 +33,6 @@ Vectors = NDArray[np.float32]
 """float32 (windows, local speakers, dimensions)."""
 Done = Callable[[int, int], None]
 """Called with a recording's number and how many of its windows are finished."""
-
-ON_CPU = 16
-"""Windows at once on a processor."""
-MOST = 256
-"""Windows at once on a GPU: more are no faster."""
-PER_WINDOW = 100 << 20
-"""Bytes of GPU memory that a window may take, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +70,26 @@ class Batched:
         self._embedding = pipeline._embedding
         self._exclude_overlap = bool(pipeline.embedding_exclude_overlap)
         self._device = device
-        self._precision = _precision(precision, device)
-        self._batch = batch or _fitting(device)
+        self._precision = trunks.chosen(precision, device)
+        self._batch = batch or traffic.fitting(device)
+        self._stream: Any = None
         self._window = int(self._segmentation.audio.get_num_samples(segmentation.duration))
         self._hop: int = round(segmentation.step * SPEECH_RATE)
         frames = self._segmentation.receptive_field
         self.grid = Grid(segmentation.duration, segmentation.step, frames.step, frames.duration)
         self._trunk = trunks.trunk(self._embedding.model_, self._precision)
+        self._loose = self._precision == "tf32" or (self._precision == "half" and self._trunk is None)
+        self.abreast = device.type == "cuda" and not self._loose
+        """Whether one thread may segment while another embeds: on one GPU each fills what the other leaves idle. Not
+        where they compute in different precision, which torch knows one of at a time."""
         self._shortest = 0
         if self._exclude_overlap:
             with quiet():  # it is found by trying how little sound the network takes
                 self._shortest = self._embedding.min_num_samples
+        if device.type == "cuda":
+            import torch
+
+            torch.cuda.synchronize(device)  # the weights went there in another stream than some of what needs them
 
     def windows(self, audio: Waveform) -> int:
         """How many windows cover a recording; the last may reach past its end, into silence."""
@@ -103,8 +108,8 @@ class Batched:
         def launch(waves: Any, _: Sequence[Piece]) -> Any:
             return self._powerset(self._segmentation(waves)).to(torch.uint8)
 
-        # In full precision, whatever is asked of the embeddings: it costs a tenth of their time, and where a frame
-        # falls the other way, a turn ends elsewhere.
+        # In full precision, whatever is asked of the embeddings: where a frame falls the other way, a turn ends
+        # elsewhere.
         for pieces, rows in self._run(audios, [range(count) for count in counts], launch, loose=False):
             for piece, part in _split(pieces, rows):
                 heard[piece.recording].append(part)
@@ -124,9 +129,9 @@ class Batched:
             import torch
 
             chosen = np.concatenate([masks[piece.recording][list(piece.windows)] for piece in pieces])
-            return self._vectors(waves, torch.from_numpy(chosen).to(waves.device).float().transpose(1, 2))
+            return self._vectors(waves, traffic.put(torch.from_numpy(chosen), self._device).float().transpose(1, 2))
 
-        for pieces, rows in self._run(audios, wanted, launch, loose=self._precision != "full"):
+        for pieces, rows in self._run(audios, wanted, launch, loose=self._loose):
             for piece, part in _split(pieces, rows):
                 found[piece.recording][list(piece.windows)] = part
         return found
@@ -176,15 +181,15 @@ class Batched:
         """`launch` over all batches. The sound of the next batch is read while the GPU works on this one."""
         import torch
 
-        waiting: tuple[list[Piece], Any] | None = None
+        waiting: tuple[list[Piece], Callable[[], NDArray[Any]]] | None = None
         for pieces in gathered(wanted, self._batch):
-            with torch.inference_mode(), _arithmetic(loose=loose):
-                answer = self._safely(launch, self._waves(audios, pieces), pieces)
+            with torch.inference_mode(), traffic.arithmetic(loose=loose):
+                answer = traffic.fetched(self._safely(launch, self._waves(audios, pieces), pieces))
             if waiting is not None:
-                yield waiting[0], waiting[1].cpu().numpy()
+                yield waiting[0], waiting[1]()
             waiting = (pieces, answer)
         if waiting is not None:
-            yield waiting[0], waiting[1].cpu().numpy()
+            yield waiting[0], waiting[1]()
 
     def _waves(self, audios: Sequence[Waveform], pieces: Sequence[Piece]) -> Any:
         """The windows of a batch on the device: float32 (windows, 1, samples). Neighbours are uploaded together."""
@@ -197,11 +202,23 @@ class Batched:
             start = first * self._hop
             samples = audios[piece.recording].read(start / SPEECH_RATE, (start + length) / SPEECH_RATE)[:length]
             whole = torch.zeros(length, device=self._device)
-            whole[: len(samples)] = torch.from_numpy(np.ascontiguousarray(samples)).to(self._device)
+            whole[: len(samples)] = traffic.put(torch.from_numpy(np.ascontiguousarray(samples)), self._device)
             rows = whole.unfold(0, self._window, self._hop)
-            chosen = torch.tensor([number - first for number in piece.windows], device=self._device)
-            parts.append(rows[chosen])
+            chosen = torch.tensor([number - first for number in piece.windows])
+            parts.append(rows[traffic.put(chosen, self._device)])
         return torch.cat(parts)[:, None]
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """What this thread gives the GPU does not wait for what others give it."""
+        if self._device.type != "cuda":
+            yield
+            return
+        import torch
+
+        self._stream = self._stream or torch.cuda.Stream(self._device)
+        with torch.cuda.stream(self._stream):
+            yield
 
     def _safely(self, launch: Callable[[Any, Sequence[Piece]], Any], waves: Any, pieces: Sequence[Piece]) -> Any:
         """A batch that does not fit into the GPU's memory is halved, and so are all that come after it."""
@@ -229,39 +246,8 @@ class Batched:
         return torch.cat([self._safely(launch, waves[: len(split[0])], split[0]), self._safely(launch, rest, split[1])])
 
 
-@contextmanager
-def _arithmetic(*, loose: bool) -> Iterator[None]:
-    """Convolutions in TensorFloat-32 where that is good enough; filter banks and statistics never. Left as it was
-    found: others share the process."""
-    import torch
-
-    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = convolutions.allow_tf32, products.allow_tf32
-    convolutions.allow_tf32, products.allow_tf32 = loose, False
-    try:
-        yield
-    finally:
-        convolutions.allow_tf32, products.allow_tf32 = before
-
-
 def _split(pieces: Sequence[Piece], rows: NDArray[Any]) -> Iterator[tuple[Piece, NDArray[Any]]]:
     at = 0
     for piece in pieces:
         yield piece, rows[at : at + len(piece.windows)]
         at += len(piece.windows)
-
-
-def _precision(asked: Precision, device: Any) -> Precision:
-    """What `auto` means on a device."""
-    if device.type != "cuda":
-        return "full"
-    return "half" if asked == "auto" else asked
-
-
-def _fitting(device: Any) -> int:
-    import torch
-
-    if device.type != "cuda":
-        return ON_CPU
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(max(1, min(MOST, free // 2 // PER_WINDOW)))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from captioner.errors import ModelError, SettingsError
-from captioner.models.diarizer import pipelines, reassembly, voices
+from captioner.models.diarizer import pipelines, reassembly, traffic, voices
 from captioner.models.diarizer.batched import Batched, Vectors
 from captioner.models.diarizer.reassembly import Local
 from captioner.models.diarizer.trunks import Precision
@@ -146,41 +146,62 @@ class _Pyannote:
             )
         counts = [self._networks.windows(audio) if audio.duration >= LEAST else 0 for audio in audios]
         usable = [(audio, count) for audio, count in zip(audios, counts, strict=True) if count]
-        # Speakers are told apart on the CPU while the networks hear the next recordings.
-        with ThreadPoolExecutor(1, thread_name_prefix="captioner-turns") as pool:
-            made: list[Future[Diarization]] = []
+        # While windows are segmented, those before are embedded, and speakers are told apart in those before these.
+        with (
+            traffic.arithmetic(loose=False),
+            ThreadPoolExecutor(1, thread_name_prefix="captioner-voices") as hearing,
+            ThreadPoolExecutor(1, thread_name_prefix="captioner-turns") as telling,
+        ):
+            turns: list[Future[Diarization]] = []
             try:
                 for some in _together(usable):
-                    heard = self._heard([audio for audio, _ in some], hint, progress)
-                    made += [
-                        pool.submit(self._turns, audio, *own, hint) for (audio, _), own in zip(some, heard, strict=True)
-                    ]
-                found = iter(made)
+                    turns += self._begun([audio for audio, _ in some], hint, progress, hearing, telling)
+                found = iter(turns)
                 results = []
                 for audio, count in zip(audios, counts, strict=True):
                     results.append(next(found).result() if count else Diarization(()))
                     if progress is not None:
                         progress((1 - SEGMENTING if count else 1) * audio.duration)
             finally:
-                for future in made:
-                    future.cancel()
+                hearing.shutdown(wait=False, cancel_futures=True)
+                telling.shutdown(wait=False, cancel_futures=True)
         return results
 
-    def _heard(
-        self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None
-    ) -> list[tuple[Local, Vectors | None]]:
-        """What the networks say of each recording."""
+    def _begun(
+        self, audios: Sequence[Waveform], hint: SpeakerHint, progress: Progress | None, hearing: ThreadPoolExecutor,
+        telling: ThreadPoolExecutor,
+    ) -> list[Future[Diarization]]:  # fmt: skip
+        """The recordings segmented; the rest is on its way."""
+        local = self._segmented(audios, progress)
+        vectors: Future[list[Vectors | None]]
+        if self._networks.abreast:
+            vectors = hearing.submit(self._embedded, audios, local, hint)
+        else:
+            vectors = Future()
+            vectors.set_result(self._embedded(audios, local, hint))
+        return [
+            telling.submit(self._turns, audio, own, vectors, place, hint)
+            for place, (audio, own) in enumerate(zip(audios, local, strict=True))
+        ]
+
+    def _segmented(self, audios: Sequence[Waveform], progress: Progress | None) -> list[Local]:
+        """Who speaks when in each window, for each recording."""
 
         def done(recording: int, windows: int) -> None:
             audio = audios[recording]
             if progress is not None:
                 progress(SEGMENTING * audio.duration * windows / self._networks.windows(audio))
 
-        local = self._networks.segment(audios, done)
-        vectors = voices.Voices(self._pipeline, self._networks).of(audios, local, hint)
-        return list(zip(local, vectors, strict=True))
+        return self._networks.segment(audios, done)
 
-    def _turns(self, audio: Waveform, local: Local, vectors: Any, hint: SpeakerHint) -> Diarization:
+    def _embedded(self, audios: Sequence[Waveform], local: Sequence[Local], hint: SpeakerHint) -> list[Vectors | None]:
+        with self._networks.beside():
+            return voices.Voices(self._pipeline, self._networks).of(audios, local, hint)
+
+    def _turns(
+        self, audio: Waveform, local: Local, embedded: Future[list[Vectors | None]], place: int, hint: SpeakerHint
+    ) -> Diarization:
+        vectors = embedded.result()[place]
         grid = self._networks.grid
         count = reassembly.speaker_count(local, grid)
         if not count.any():

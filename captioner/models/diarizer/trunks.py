@@ -13,6 +13,13 @@ from typing import Any, Literal
 Precision = Literal["auto", "full", "tf32", "half"]
 
 
+def chosen(asked: Precision, device: Any) -> Precision:
+    """What `auto` means on a device."""
+    if device.type != "cuda":
+        return "full"
+    return "half" if asked == "auto" else asked
+
+
 def trunk(model: Any, precision: Precision) -> Callable[[Any], Any] | None:
     """Frames of windows, for all local speakers alike; None for a network that cannot hand them out.
 
