@@ -52,7 +52,9 @@ def workers(threads: int, items: int, seconds: float, *, started: bool = False) 
 class Hands:
     """Worker processes, started when there is an item for one. Threads may ask at the same time, each for one item."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, behind: bool = False) -> None:
+        """`behind`: see `House`."""
+        self._behind = behind
         self._turn = Lock()
         self._free: list[House] = []
         self._all: list[House] = []
@@ -81,7 +83,7 @@ class Hands:
             if self._free:
                 return self._free.pop()
             number = {WORKER: str(len(self._all))}
-            house = House(f"worker {len(self._all) + 1}", _PATIENCE, _ENVIRONMENT | number)
+            house = House(f"worker {len(self._all) + 1}", _PATIENCE, _ENVIRONMENT | number, behind=self._behind)
             self._all.append(house)
             return house
 

@@ -236,7 +236,8 @@ class Models:
             if name not in self._houses:
                 cores = max(CORES_A_HOUSE, self._threads // 4) if gpu else CORES_A_HOUSE
                 threads = {} if device == CPU else dict.fromkeys(POOLS, str(cores))
-                self._houses[name] = House(name, self._patience, threads)
+                # A GPU that waits for a core costs more than a core that waits.
+                self._houses[name] = House(name, self._patience, threads, behind=not gpu and self.gpus > 0)
                 if self._stopped:  # somebody who was about to load
                     self._houses[name].end()
             return self._houses[name]

@@ -162,12 +162,15 @@ class Local:
     def _lent(self) -> Iterator[Hands]:
         """Workers for one call."""
         if not (self._entered and self.overlaps):
-            with closing(Hands()) as hands:
+            with closing(self._new_hands()) as hands:
                 yield hands
             return
         with self._turn:
-            self._hands = self._hands or Hands()
+            self._hands = self._hands or self._new_hands()
         yield self._hands
+
+    def _new_hands(self) -> Hands:
+        return Hands(behind=self._models.gpus > 0)
 
     def _each(
         self,

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from captioner.engine.child import BEHIND
 from captioner.engine.wire import receive, send
 from captioner.errors import BackendMissing, ModelDied, ModelError, OutOfMemory, WeightsMissing
 
@@ -36,9 +37,14 @@ _STOPPING = 5.0
 class House:
     """A child process that holds models. Several threads may ask it; it answers one after the other."""
 
-    def __init__(self, name: str, patience: float = PATIENCE, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, patience: float = PATIENCE, environment: Mapping[str, str] | None = None, *,
+        behind: bool = False,
+    ) -> None:  # fmt: skip
+        """`behind`: other processes go first where cores are few, for those that keep a GPU busy are among them."""
         self.name = name
         self.patience = patience
+        self._behind = behind
         self.turn = threading.RLock()
         """Held from asking until the answer: who asks several things that belong together holds it for all."""
         self._environment = dict(environment or {})
@@ -101,10 +107,11 @@ class House:
         self.starts += 1
         # The same interpreter and the same modules, also where they were found by a changed path.
         path = {"PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-        environment = os.environ | self._environment | path
+        environment = os.environ | self._environment | path | ({BEHIND: "1"} if self._behind else {})
+        lower = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._behind else 0
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "captioner.engine.child"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, creationflags=lower,
         )  # fmt: skip
         threading.Thread(target=_listen, args=(process.stdout, self._answers), daemon=True).start()
         if self._ended:  # while it was started

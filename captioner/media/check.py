@@ -13,7 +13,7 @@ from captioner.errors import ClipMismatch, MediaError
 from captioner.media.clipfile import BLOCK, ClipSpec, Proof, cells, digest, envelope
 from captioner.media.container import opened
 from captioner.media.picture import STEP
-from captioner.media.soundtrack import Floats, quantise
+from captioner.media.soundtrack import Floats
 from captioner.types import CLIP_RATE, Cut, cut_samples
 
 _BT709_LIMITED = (1, 1, 1, 1)
@@ -33,10 +33,6 @@ _HEARD = 10 ** (-60 / 20)
 _SOFT, _SHARE = 0.004, 0.25
 """An envelope step may differ by this much and by this share of itself: twice what AAC does to noise."""
 
-_LOOK = 32_768
-"""Bytes of a WAV in which FFmpeg looks whether its samples are a coded stream in disguise; it would go through 5 MB,
-which takes longer than all the rest."""
-
 _LUMA = 3.0
 """Mean difference of a picture's cells, of 255, that no encoding explains."""
 
@@ -50,7 +46,7 @@ def check_clip(path: Path, cut: Cut, spec: ClipSpec, *, has_picture: bool, proof
     try:
         if has_picture:
             pictures = _read_pictures(path, cut, spec)
-        samples = _read_sound(path, cut, _sound_codec(spec, has_picture), None if has_picture else _LOOK)
+        samples = _read_sound(path, cut, _sound_codec(spec, has_picture))
     except MediaError as error:
         raise ClipMismatch(f"{path.name}: cannot be read back: {error}") from error
     if proof is not None:
@@ -134,10 +130,10 @@ def _in_step(path: Path, read: NDArray[np.float32], fed: NDArray[np.float32]) ->
 # --- sound --------------------------------------------------------------------------------------------------------
 
 
-def _read_sound(path: Path, cut: Cut, codec: str, look: int | None) -> Floats:
-    """float32 (n, 2), n as the cut wants, or less than one AAC frame more."""
+def _read_sound(path: Path, cut: Cut, codec: str) -> NDArray[Any]:
+    """(n, 2), n as the cut wants, or less than one AAC frame more: float32 of AAC, else int16 as it is."""
     wanted = cut_samples(cut.start, cut.frames, cut.rate)[1]
-    with opened(path, look) as container:
+    with opened(path) as container:
         _expect(path, "the number of audio streams", len(container.streams.audio), 1)
         stream = container.streams.audio[0]
         _expect(path, "the sound's codec", stream.codec_context.name.removesuffix("float"), codec)
@@ -146,7 +142,7 @@ def _read_sound(path: Path, cut: Cut, codec: str, look: int | None) -> Floats:
         blocks, first = [], None
         for frame in container.decode(stream):
             first = frame.pts * frame.time_base if first is None else first
-            blocks.append(_floats(frame))
+            blocks.append(_samples(frame))
     _expect(path, "the sound's start", first, 0)
     samples = np.concatenate(blocks)
     extra = len(samples) - wanted
@@ -157,17 +153,14 @@ def _read_sound(path: Path, cut: Cut, codec: str, look: int | None) -> Floats:
     return samples
 
 
-def _floats(frame: Any) -> Floats:
-    data = frame.to_ndarray()
-    if frame.format.is_planar:
-        return np.ascontiguousarray(data.T, dtype=np.float32)
-    samples: Floats = (data.reshape(-1, 2) / 32768).astype(np.float32)
-    return samples
+def _samples(frame: Any) -> NDArray[Any]:
+    data: NDArray[Any] = frame.to_ndarray()
+    return data.T if frame.format.is_planar else data.reshape(-1, 2)
 
 
-def _same_sound(path: Path, read: Floats, proof: Proof, exact: bool) -> None:
+def _same_sound(path: Path, read: NDArray[Any], proof: Proof, exact: bool) -> None:
     if exact:
-        if digest(quantise(read)) != proof.digest:
+        if digest(read) != proof.digest:
             raise ClipMismatch(f"{path.name}: the sound is not, sample for sample, what was encoded")
         return
     for start, excerpt in proof.excerpts:

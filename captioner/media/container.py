@@ -26,15 +26,18 @@ _CONVERSIONS = (ArithmeticError, ValueError)
 """What PyAV's own conversions raise where a damaged header holds a number that makes no sense."""
 
 
+_OF_WAVES = {"max_size": str(3 << 13), "probesize": str(1 << 15)}
+"""For WAVs: bytes of a packet, which FFmpeg makes as small as 1,024 samples, though what Python does for each takes far
+longer than to decode it; and bytes in which FFmpeg looks whether the samples are a coded stream in disguise. It would
+go through 5 MB, which takes longer than all the rest; the frames of such streams have a few thousand."""
+
 _TRIES = 8
 """Reads that may fail one after the other before the file counts as ended."""
 
 
 @contextmanager
-def opened(path: Path, look: int | None = None) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """An `av` input container for `path`; errors of FFmpeg inside the block become `MediaError`s.
-
-    `look`: bytes in which the streams' kinds are to be found out, instead of FFmpeg's 5 MB.
 
     Raises NotMedia for a folder or a file that is no container; Broken for one that is damaged, empty, gone or not
     readable.
@@ -42,7 +45,7 @@ def opened(path: Path, look: int | None = None) -> Iterator[Any]:
     av.logging.set_libav_level(av.logging.PANIC)
     try:
         _refuse_early(path)
-        with _open(path, look) as container:
+        with _open(path) as container:
             yield container
     except MediaError:
         raise
@@ -54,11 +57,11 @@ def opened(path: Path, look: int | None = None) -> Iterator[Any]:
         raise Broken(f"{path}: cannot be decoded ({error}); export it again from its source") from error
 
 
-def _open(path: Path, look: int | None) -> Any:
+def _open(path: Path) -> Any:
     source = f"file:{path.absolute()}"  # else a name such as `a:b.mp4` would be taken for a protocol
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
-    if look is not None:
-        options["probesize"] = str(look)
+    if _is_wave(path):
+        options |= _OF_WAVES
     try:
         return av.open(source, "r", container_options=options, metadata_errors="replace")
     except (PermissionError, FileNotFoundError):
@@ -72,6 +75,12 @@ def _refuse_early(path: Path) -> None:
         raise NotMedia(f"{path}: a folder, not a media file; give the files in it")
     if path.stat().st_size == 0:
         raise Broken(f"{path}: empty (0 bytes); copy it again from its source")
+
+
+def _is_wave(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE"
 
 
 def _unreadable(path: Path) -> MediaError:

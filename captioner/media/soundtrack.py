@@ -77,8 +77,10 @@ def downmix(channels: Sequence[str]) -> Floats:
 
 def quantise(samples: Floats) -> NDArray[np.int16]:
     """int16 of float samples: 16-bit sources come back as they were; beyond full scale is held there; no dither."""
-    scaled = np.rint(samples * np.float32(32768))  # a power of two: nothing is lost in 32 bits
-    whole: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype(np.int16)
+    scaled = samples * np.float32(32768)  # a power of two: nothing is lost in 32 bits
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -32768, 32767, out=scaled)
+    whole: NDArray[np.int16] = scaled.astype(np.int16)
     return whole
 
 

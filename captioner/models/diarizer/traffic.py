@@ -39,7 +39,7 @@ def fetched(answer: Any) -> Callable[[], NDArray[Any]]:
 
     if answer.device.type != "cuda":
         return lambda: np.asarray(answer.numpy())
-    here, there = answer.to("cpu", non_blocking=True), torch.cuda.Event()
+    here, there = answer.to("cpu", non_blocking=True), torch.cuda.Event(blocking=True)  # others need the core
     there.record()
 
     def get() -> NDArray[Any]:
