@@ -292,7 +292,7 @@ def draft_all(
     drafter = drafter.hearing(cut for entry in planned for cut in entry.planned.cuts)
     known = {row.id: row for row in store.clips()}
     drafted = json.loads(store.meta("drafted") or "{}")
-    now = {}
+    now, made = {}, {}
     fresh = set(store.rows.missing())
     with store.transaction():
         for entry in planned:
@@ -304,21 +304,25 @@ def draft_all(
             rows = []
             for place, cut in enumerate(entry.planned.cuts):
                 caption = drafts[cut.id] = drafter.draft(cut, entry.planned.adopted_caption)
+                made[cut.id] = cut, caption
                 rows.append(ClipRow(cut.id, name, place, pack(cut), pack(caption), entry.planned.adopted_caption))
             store.replace_clips(name, rows)
             fresh.add(name)
         store.keep_only(now)
         store.set_meta("drafted", json.dumps(now))
-        _list_rows(store, drafter, out, fresh, set(now))
+        _list_rows(store, drafter, out, fresh, set(now), made)
     return drafts | _edited(planned, drafter, drafts, decided)
 
 
-def _list_rows(store: Store, drafter: Drafter, out: Path, fresh: set[str], everything: set[str]) -> None:
+def _list_rows(
+    store: Store, drafter: Drafter, out: Path, fresh: set[str], everything: set[str],
+    made: Mapping[str, tuple[Cut, Caption]],
+) -> None:  # fmt: skip
     """The rows that a review lists: of what was drafted again, or all where decisions or rows are others."""
     if not told_all(store, out) or store.meta("rows") != ROWS_VERSION:
         retell(store, out)
         fresh = everything
-    fill_rows(store, drafter, sorted(fresh))
+    fill_rows(store, drafter, sorted(fresh), made)
     keep_voices(store, drafter.captions.voices)
     store.set_meta("rows", ROWS_VERSION)
 

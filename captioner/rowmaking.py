@@ -52,8 +52,11 @@ class Now:
         return self.status.state == "approved" and self.status.words in (None, self.words)
 
 
-def now_of(row: ClipRow, drafter: Drafter, edits: Mapping[str, Edit], status: Status) -> Now:
-    cut, draft = unpack(row.cut, Cut), unpack(row.draft, Caption)
+def now_of(
+    row: ClipRow, drafter: Drafter, edits: Mapping[str, Edit], status: Status, known: tuple[Cut, Caption] | None = None
+) -> Now:
+    """`known`: the row's cut and draft, where somebody has them."""
+    cut, draft = known or (unpack(row.cut, Cut), unpack(row.draft, Caption))
     edited, caption = drafter.edited(cut, draft, row.adopted, edits)
     return Now(row, cut, draft, edited, caption, edits, status, lint(edited, caption, edits, cut.text))
 
@@ -154,12 +157,22 @@ def kept_voices(store: Store) -> Voices | None:
     return Voices(known.speakers, {(name, slug): own for name, slug, own in known.takes}, known.brightness)
 
 
-def fill_rows(store: Store, drafter: Drafter, recordings: Iterable[str]) -> None:
-    """Make the rows of these recordings' clips anew. Callers hold a transaction or not."""
+def fill_rows(
+    store: Store, drafter: Drafter, recordings: Iterable[str], known: Mapping[str, tuple[Cut, Caption]] | None = None
+) -> None:
+    """Make the rows of these recordings' clips anew. Callers hold a transaction or not.
+
+    `known`: cuts and drafts of clips that were stored just now."""
+    known = known or {}
     with store.transaction():
         for name in recordings:
             clips = store.clips_of(name)
-            revs = store.rows.revs([clip.id for clip in clips])
-            store.rows.settle(clip.id for clip in clips)
-            store.rows.fill([line_of(stored(store, clip, drafter), revs.get(clip.id, 0) + 1) for clip in clips])
+            ids = [clip.id for clip in clips]
+            revs, (edits, statuses) = store.rows.revs(ids), decided(store.rows, ids)
+            store.rows.settle(ids)
+            now = (
+                now_of(clip, drafter, edits.get(clip.id, {}), statuses.get(clip.id, Status()), known.get(clip.id))
+                for clip in clips
+            )
+            store.rows.fill([line_of(one, revs.get(one.row.id, 0) + 1) for one in now])
         store.rows.drop_strangers()

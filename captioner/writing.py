@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 from pathlib import Path
 
-from captioner.captionfiles import edited, refresh_captions, write_text
+from captioner.captionfiles import edited, refresh_captions
 from captioner.errors import CaptionerError, ClipMismatch, MediaError, OutOfMemory, WorkerDied
 from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
 from captioner.models import cuda
+from captioner.naming import A_CLIP, Errand, Whole, name, name_all, row_of
 from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
 from captioner.stages import DIED, once
@@ -107,7 +108,7 @@ def write_dataset(
     if total:
         reporter.stage("write", total, "clips")
     whole = [Part(entry, captions, written, clips, aside, spec) for entry in todo]
-    left_over = [part.of(_not_made(part, ahead or {}, ledger)) for part in whole]
+    left_over = _not_made(whole, ahead or {}, engine, ledger)
     fresh, failures = _encode(shared(left_over, engine.threads), store, engine, ledger)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
@@ -197,45 +198,41 @@ def _publish(clip: Written, cut: Cut, part: Part) -> WrittenRow | Failure:
     except ClipMismatch as error:
         clip.path.unlink(missing_ok=True)
         return _failure(cut, error)
+    key = clip_key(cut, recording, part.spec)
     if clip.id not in part.captions:  # made ahead
-        media = part.clips / f"{clip_key(cut, recording, part.spec)}{clip.path.suffix}"
+        media = part.clips / f"{key}{clip.path.suffix}"
         clip.path.replace(media)
-        return _row(media, clip.repeated, cut, part, "")
-    return _named(clip.path, clip.repeated, cut, part)
+        return row_of(media, Whole(cut.id, key, media, clip.repeated, "", None), "")
+    return name(_whole(cut.id, key, Made(clip.path, clip.repeated), part), part.clips, part.aside)
 
 
-def _named(path: Path, repeated: int, cut: Cut, part: Part) -> WrittenRow:
-    """Gives a whole clip its name and its caption."""
-    caption, media = part.captions[cut.id], part.clips / f"{cut.id}{path.suffix}"
-    text = part.clips / f"{cut.id}.txt"
-    known = part.before.get(cut.id)
-    if known is None or not edited(text, known.caption):
-        write_text(text, caption, part.aside)
-    else:
-        caption = known.caption  # so that the text on disk still counts as a person's
-    path.replace(media)
-    return _row(media, repeated, cut, part, caption)
+def _whole(clip: str, key: str, made: Made, part: Part) -> Whole:
+    known = part.before.get(clip)
+    return Whole(clip, key, made.path, made.repeated, part.captions[clip], None if known is None else known.caption)
 
 
-def _row(media: Path, repeated: int, cut: Cut, part: Part, caption: str) -> WrittenRow:
-    stat = media.stat()
-    key = clip_key(cut, part.entry.recording, part.spec)
-    return WrittenRow(cut.id, key, media.name, stat.st_size, stat.st_mtime_ns, caption, repeated)
-
-
-def _not_made(part: Part, ahead: Mapping[str, Made], ledger: _Ledger) -> list[Cut]:
+def _not_made(wholes: Sequence[Part], ahead: Mapping[str, Made], engine: Engine, ledger: _Ledger) -> list[Part]:
     """The cuts that are still to be made; the others get their names."""
-    left = []
-    try:
+    taken: set[Path] = set()
+    errands = []
+    for part in wholes if ahead else ():
+        ready = []
         for cut in part.entry.cuts:
-            made = ahead.get(clip_key(cut, part.entry.recording, part.spec))
-            if made is not None and made.path.is_file():  # the same cut of a copy may have taken it
-                ledger.told(part, _named(made.path, made.repeated, cut, part))
-            else:
-                left.append(cut)
+            key = clip_key(cut, part.entry.recording, part.spec)
+            made = ahead.get(key)
+            if made is not None and made.path not in taken and made.path.is_file():
+                taken.add(made.path)  # the same cut of a copy is made for itself
+                ready.append(_whole(cut.id, key, made, part))
+        if ready:
+            errands.append(Errand(tuple(ready), part.clips, part.aside))
+    takes = A_CLIP * len(taken)
+
+    try:
+        # What an error, or a death, left without a name is made once more.
+        engine.apart(name_all, errands, lambda *_: None, ledger.told, ledger.collect, takes)
     finally:
         ledger.collect()
-    return left
+    return [part.of([cut for cut in part.entry.cuts if cut.id not in ledger.known]) for part in wholes]
 
 
 def _failure(cut: Cut, error: CaptionerError) -> Failure:
@@ -254,7 +251,7 @@ class _Ledger:
         """Clips of which something was told."""
         self._say = once(reporter.say)
 
-    def told(self, _part: Part, news: WrittenRow | Failure | str) -> None:
+    def told(self, _of: Part | Errand, news: WrittenRow | Failure | str) -> None:
         if isinstance(news, str):
             self._say(news)
         elif isinstance(news, Failure):

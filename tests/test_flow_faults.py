@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import captioner
-from captioner import ahead, flow, pipeline, writing
+from captioner import ahead, flow, naming, pipeline, writing
 from captioner.engine.local import Local
 from captioner.errors import Broken, ModelDied, SettingsError, WeightsMissing, WorkerDied
 from captioner.identities import label_all
@@ -241,19 +241,20 @@ def test_what_a_killed_build_made_ahead_goes_with_the_next_one_whatever_it_runs_
 def test_clips_that_got_their_names_before_a_build_was_stopped_stand(
     alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = writing._named
+    given = naming.name
     names: list[str] = []
 
-    def stopped(path: Path, repeated: int, cut: Any, part: writing.Part) -> Any:
+    def stopped(whole: naming.Whole, clips: Path, aside: Path) -> Any:
         if len(names) == 5:
             raise KeyboardInterrupt
-        names.append(cut.id)
-        return named(path, repeated, cut, part)
+        names.append(whole.id)
+        return given(whole, clips, aside)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "_named", stopped)
+        patch.setattr(naming, "name", stopped)
         with pytest.raises(KeyboardInterrupt):
-            build(Play(trouble), raw, tmp_path / "out")
+            build(Play(trouble), raw, tmp_path / "out", threads=1)
+    assert len(names) == 5
     again = build(Play(trouble), raw, tmp_path / "out")
     assert set(again.fresh) == set(again.written) - set(names)
     assert stands(tmp_path / "out") == stands(alone[0])

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 ORDER = """
 errors times scripts measures types formats speech cuts captions decisions settings media models jsonlines toldtable
 rowtable cliptables store journal reviewlog summary captionfiles templates_io tokenizing adopt backends ports stages
-identify drafting rowmaking planning shaping measuring identities judging describing writing ahead turnfiles
+identify drafting rowmaking planning shaping measuring identities judging describing naming writing ahead turnfiles
 forecast flow pipeline rendering engine trainers checks report progress run enrolment speakerlist speakercommands review
 speakercli reviewcli checkcli exporting exportcli fetchcli doctor doctorcli cli __main__
 """.split()  # noqa: SIM905  one name a word reads best

@@ -214,7 +214,8 @@ class Models:
     def _many(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """Several processes of a model that uses one core well. Where its networks run on GPUs, the processes share
         these: the rest of its work is the CPU's."""
-        count = min(MOST_HOUSES, self._threads // CORES_A_HOUSE)
+        # Beside a GPU several stages share these processes, and each uses one core of most of them.
+        count = min(MOST_HOUSES, self._threads if self.gpus else self._threads // CORES_A_HOUSE)
         known = {field.name for field in dataclasses.fields(backend.options)}
         changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
         told = _once(say)

@@ -18,11 +18,16 @@ from captioner.models.asr import whispertimes
 from captioner.models.asr.engine import LOOP_TOKENS, SHORTEST, Aligned, Engine, Guess, Manner, Request
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.logmel import LogMel, put
-from captioner.models.asr.packing import WINDOW, Piece
+from captioner.models.asr.packing import WINDOW, Piece, piece_context
 from captioner.models.asr.whispernet import Net
 from captioner.models.asr.whispersearch import Search
 from captioner.models.fitting import memory_watched
 from captioner.models.protocols import Samples
+from captioner.times import Span
+from captioner.types import SPEECH_RATE
+
+WARM = 4.0
+"""Seconds of noise that a GPU hears first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,13 @@ class Torched(Engine):
             self._search.forget()
         if self._streams:
             torch.cuda.empty_cache()
+
+    def warm(self) -> None:
+        """Hears noise: a GPU loads its code at the first call, which is best done while there is nothing to hear."""
+        noise = np.random.default_rng(0).normal(0, 0.05, round(SPEECH_RATE * WARM)).astype(np.float32)
+        span = Span.at(0.0, WARM)
+        piece = Piece(0, span, (span,))
+        self.decode(self.encode([noise] * 2, piece_context(piece)), [piece] * 2, "en")
 
     def length(self, state: State) -> int:
         return int(state.batch.shape[1]) * 2

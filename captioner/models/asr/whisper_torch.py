@@ -77,6 +77,8 @@ def load(options: Options) -> Transcriber:
     multilingual = net.vocabulary >= 51865
     engine = Torched(net, LogMel(filters, device), tokenizer, multilingual, manner)
     check_language(options.language, engine)
+    if device.type == "cuda":
+        engine.warm()
     amounts = _on_gpu(net) if device.type == "cuda" else ON_CPU
     if options.batch_size:
         amounts = replace(amounts, pieces=options.batch_size)
