@@ -112,9 +112,7 @@ def _floor(samples: Samples) -> float | None:
     power = np.square(np.abs(np.fft.rfft(frames)), dtype=np.float64)
     edges = np.unique(np.round(np.geomspace(2, size // 2 + 1, FLOOR_BANDS + 1)).astype(int))
     bands = np.add.reduceat(power, edges[:-1], axis=1)
-    smooth = np.apply_along_axis(
-        lambda band: np.convolve(band, np.ones(FLOOR_FRAMES) / FLOOR_FRAMES, "valid"), 0, bands
-    )
+    smooth = np.lib.stride_tricks.sliding_window_view(bands, FLOOR_FRAMES, axis=0).mean(axis=-1)
     # A low quantile of a noise lies under its mean: by how much follows from how much of it was averaged.
     freedom = FLOOR_FREEDOM * FLOOR_FRAMES * np.diff(edges)
     under = gammaincinv(freedom / 2, FLOOR_QUANTILE) / (freedom / 2)

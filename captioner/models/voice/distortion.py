@@ -43,8 +43,8 @@ def _one_side(side: Samples, count: int) -> float:
     if len(values) < LEAST_SAMPLES // 20:
         return 0.0
     best, share = 0.0, 0.0
-    for top in np.quantile(values, TOPS):
-        low, high, over = (int(np.searchsorted(values, part * top)) for part in CROWD)
+    levels = np.quantile(values, TOPS)[:, None] * np.asarray(CROWD, values.dtype)
+    for low, high, over in np.searchsorted(values, levels).tolist():
         crowd, beyond = over - high, len(values) - over
         if crowd < max(LEAST_CROWD, LEAST_SHARE * count) or beyond > OVER * crowd:
             continue
