@@ -52,7 +52,10 @@ def row_of(media: Path, whole: Whole, caption: str) -> WrittenRow:
     return WrittenRow(whole.id, whole.key, media.name, stat.st_size, stat.st_mtime_ns, caption, whole.repeated)
 
 
-def name_all(errand: Errand, tell: Callable[[WrittenRow], None]) -> None:
-    """Each clip's row is told as soon as it has its name."""
-    for whole in errand.wholes:
-        tell(name(whole, errand.clips, errand.aside))
+def name_all(errand: Errand, tell: Callable[[tuple[WrittenRow, ...]], None]) -> None:
+    """The rows of all that got their names are told at once: a message for each would take longer than its name."""
+    rows: list[WrittenRow] = []
+    try:
+        rows.extend(name(whole, errand.clips, errand.aside) for whole in errand.wholes)
+    finally:
+        tell(tuple(rows))

@@ -153,10 +153,11 @@ class Build:
         rows = stages.store.written()
         failed = {failure.name for failure in outcome.failures}
         ids = tuple(cut.id for cut in wanted if cut.id not in failed)
+        stand = set(ids)
         notes = tuple(f"{self.out / 'clips' / name}: not ours; a trainer may read it" for name in outcome.strangers)
         return replace(
             summary,
-            clips=tuple(replace(clip, written=clip.id in set(ids)) for clip in summary.clips),
+            clips=tuple(replace(clip, written=clip.id in stand) for clip in summary.clips),
             written=ids,
             fresh=outcome.fresh,
             edited=outcome.edited,

@@ -112,8 +112,11 @@ def write_dataset(
     fresh, failures = _encode(shared(left_over, engine.threads), store, engine, ledger)
     failed = {failure.name for failure in failures}
     ids = [cut.id for entry in wanted for cut in entry.cuts if cut.id not in failed]
-    by_hand = refresh_captions({id_: captions[id_] for id_ in ids}, clips, store)
-    removed = _remove(set(store.written()) - set(ids), clips, out / "replaced", store)
+    rows, new = store.written(), set(fresh)
+    # What just got its own caption need not be read back; a text that a person had changed is told of.
+    older = {id_: captions[id_] for id_ in ids if id_ not in new or rows[id_].caption != captions[id_]}
+    by_hand = refresh_captions(older, clips, store)
+    removed = _remove(set(rows) - set(ids), clips, out / "replaced", store)
     names = {row.media for row in store.written().values()} | {f"{id_}.txt" for id_ in ids}
     strangers = sorted(path.name for path in clips.iterdir() if path.name not in names)
     return WriteOutcome(tuple(fresh), tuple(by_hand), tuple(removed), tuple(failures), tuple(strangers))
@@ -229,7 +232,7 @@ def _not_made(wholes: Sequence[Part], ahead: Mapping[str, Made], engine: Engine,
 
     try:
         # What an error, or a death, left without a name is made once more.
-        engine.apart(name_all, errands, lambda *_: None, ledger.told, ledger.collect, takes)
+        engine.apart(name_all, errands, lambda *_: None, ledger.told_all, ledger.collect, takes)
     finally:
         ledger.collect()
     return [part.of([cut for cut in part.entry.cuts if cut.id not in ledger.known]) for part in wholes]
@@ -251,7 +254,7 @@ class _Ledger:
         """Clips of which something was told."""
         self._say = once(reporter.say)
 
-    def told(self, _of: Part | Errand, news: WrittenRow | Failure | str) -> None:
+    def told(self, _part: Part, news: WrittenRow | Failure | str) -> None:
         if isinstance(news, str):
             self._say(news)
         elif isinstance(news, Failure):
@@ -260,6 +263,11 @@ class _Ledger:
         else:
             self._rows.append(news)
             self.known.add(news.id)
+
+    def told_all(self, _of: Errand, rows: Iterable[WrittenRow]) -> None:
+        for row in rows:
+            self._rows.append(row)
+            self.known.add(row.id)
 
     def collect(self) -> None:
         with self._store.transaction():

@@ -199,7 +199,7 @@ def remembered(audios: Sequence[Waveform], judge: Judge, progress: Progress | No
         steps[number] = found
         _KNOWN.put(audios[number], found)
     if progress is not None and len(new) < len(audios):
-        progress(sum(audio.duration for number, audio in enumerate(audios) if number not in set(new)))
+        progress(sum(audio.duration for audio in audios) - sum(audios[number].duration for number in new))
     return [known for known in steps if known is not None]
 
 
