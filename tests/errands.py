@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from captioner import stages
+from captioner import naming, stages
 from captioner.errors import SettingsError
 from captioner.media import check, container
 from captioner.types import Sound
@@ -39,6 +39,10 @@ def surroundings(name: str, _tell: Tell) -> str | None:
     return os.environ.get(name)
 
 
+def niceness(_: str, _tell: Tell) -> int:
+    return os.nice(0)
+
+
 def wait_long(note: str, _tell: Tell) -> None:
     """Leaves its process's number in the file `note` and does not come back; without a note it is done at once."""
     if not note:
@@ -60,6 +64,12 @@ def make_and_die(part: Part, tell: Tell) -> None:
 
     with patch.object(check, "opened", opened):
         make(part, tell)
+
+
+def name_and_die(errand: naming.Errand, tell: Tell) -> None:
+    """As the build names clips, in a process that dies when it has named one and not yet said so."""
+    naming.name(errand.wholes[0], errand.clips, errand.aside)
+    os.abort()
 
 
 def decode_and_die(errand: stages._Errand, tell: Tell) -> Sound:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from captioner.errors import BadFormat, SettingsError, WeightsMissing
 from captioner.models.asr import ctm, guards, packing, timing, weights
+from captioner.models.asr.calls import Amounts
 from captioner.models.asr.faster_whisper import Options
 from captioner.models.asr.guards import Hearing
 from captioner.models.asr.packing import Piece
@@ -339,6 +340,21 @@ def test_second_hearings_go_together_where_contexts_of_several_lengths_do() -> N
     first, roomy, alone = engine.groups
     assert (len(set(first)), len(set(roomy))) == (3, 3), "every length in one call"
     assert alone == [packing.WINDOW] * 3
+
+
+def test_second_hearings_of_a_whole_call_go_together_and_each_piece_counts_once(engine: ScriptedEngine) -> None:
+    batch = [marked(mark, (1, 5), (20, 24)) for mark in (0.1, 0.2, 0.3)]
+    bad = Hearing(words("half", 1.0, 1.5), -0.9)
+    engine.script[1.0] = {"own": bad, "roomy": bad, "alone": Hearing(words("all of it", 1, 5), -0.3)}
+    steps: list[float] = []
+    model = Whisper(engine, Options(), Amounts(pieces=16, frames=9_000, held=1_000))  # type: ignore[arg-type]
+    done = model.transcribe(batch, steps.append)
+    ways = [way for way, _ in engine.heard]
+    assert ways == ["own"] * 6 + ["roomy"] * 3 + ["alone"] * 3, "six rounds, and then two calls"
+    assert all([word.text for word in transcript.words][:3] == ["all", "of", "it"] for transcript in done)
+    assert sum(steps) == pytest.approx(sum(item.audio.duration for item in batch))
+    second = packing.pieces(0, batch[0].speech, batch[0].audio.duration, lambda a, _: a)[1]
+    assert steps[:3] == pytest.approx([second.heard.duration] * 3), "what is in order is told of at once"
 
 
 def missing_at(start: float) -> Hearing:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.backends import Backend
+from captioner.engine.child import NICE
 from captioner.engine.fleet import STRIKES, Fleet, shares
 from captioner.engine.loading import CORES_A_HOUSE, CPU, Models, devices_of
 from captioner.engine.local import Local
@@ -308,3 +309,18 @@ def test_models_of_one_core_are_shared_by_several_processes() -> None:
         answers = model.tag(list("abcdefgh"))
         assert len({pid for _, pid, _ in answers}) == 4
         assert {threads for _, _, threads in answers} == {f"{CORES_A_HOUSE} threads"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is another thing there")
+def test_beside_a_gpu_more_processes_share_the_cores_and_let_those_of_the_gpu_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cuda, "count", lambda: 1)
+    vad = Backend("vad", "fragile", fragile, fragile.Bare(threads=99))
+    with Models("auto", True, threads=4 * CORES_A_HOUSE, patience=5.0) as models:
+        model = models.load(vad, [].append)
+        answers = model.tag(list("abcdefgh"))
+        assert len({pid for _, pid, _ in answers}) == 8
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for _, pid, _ in answers} == {min(19, os.nice(0) + NICE)}
+        on_gpu = models._house("cuda:0", vad)
+        assert on_gpu.ask("run", None, "tests.errands:niceness", ("",), 5.0) == os.nice(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import shutil
 import sqlite3
 import threading
 import time
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 import captioner
-from captioner import ahead, flow, naming, pipeline, writing
+from captioner import ahead, flow, naming, pipeline, planning, writing
+from captioner.engine import hands, local
 from captioner.engine.local import Local
 from captioner.errors import Broken, ModelDied, SettingsError, WeightsMissing, WorkerDied
 from captioner.identities import label_all
@@ -258,6 +260,64 @@ def test_clips_that_got_their_names_before_a_build_was_stopped_stand(
     again = build(Play(trouble), raw, tmp_path / "out")
     assert set(again.fresh) == set(again.written) - set(names)
     assert stands(tmp_path / "out") == stands(alone[0])
+
+
+@pytest.mark.usefixtures("several")
+def test_workers_that_plan_make_and_name_change_nothing_and_cost_nobody_when_they_die(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
+    monkeypatch.setattr(local, "workers", lambda threads, items, *_, **__: min(threads, items))
+    done: list[str] = []
+    do = hands.Hands.do
+
+    def counted(self: hands.Hands, work: Any, item: Any, tell: Any) -> Any:
+        done.append(work.__name__)
+        if work is naming.name_all:
+            work = errands.name_and_die
+        return do(self, work, item, tell)
+
+    monkeypatch.setattr(hands.Hands, "do", counted)
+    summary = build(Play(trouble), raw, tmp_path / "out")
+    assert {"_plan", "attempt", "name_all", "make"} <= set(done)
+    assert told(summary) == told(alone[1])
+    assert stands(tmp_path / "out") == stands(alone[0])
+
+
+@pytest.mark.usefixtures("several")
+def test_the_voices_model_is_loaded_once_the_first_pack_is_gone_through_by_the_vad(raw: Path, tmp_path: Path) -> None:
+    play = Play(pauses=random.Random(3))
+    loaded: dict[str, list[str]] = {}
+
+    def before(role: str, names: Sequence[str]) -> None:
+        loaded.setdefault(role, list(play.loaded))
+
+    play.before = before
+    (tmp_path / "raw").mkdir()
+    for name in ("take3.wav", "take4.wav"):
+        shutil.copyfile(raw / name, tmp_path / "raw" / name)
+    build(play, tmp_path / "raw", tmp_path / "out")
+    assert "voice" not in loaded["vad"]
+    assert sorted(play.loaded) == ["asr", "diarizer", "tagger", "vad", "voice"]
+
+
+@pytest.mark.usefixtures("several")
+def test_a_recording_that_cannot_be_planned_fails_alone(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = planning.plan_recording
+
+    def broken(job: Any, *rest: Any) -> Any:
+        if job.recording.name == "take2.wav":
+            raise Broken("take2.wav: no plan")
+        return given(job, *rest)
+
+    monkeypatch.setattr(planning, "plan_recording", broken)
+    summary = build(Play(trouble), raw, tmp_path / "out")
+    assert [(failure.name, failure.text) for failure in summary.failures if failure.name == "take2.wav"] == [
+        ("take2.wav", "take2.wav: no plan")
+    ]
+    assert set(summary.written) == {clip for clip in alone[1].written if not clip.startswith("take2_")}
 
 
 @pytest.mark.usefixtures("several")

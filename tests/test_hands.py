@@ -14,11 +14,13 @@ from concurrent.futures import CancelledError
 from fractions import Fraction
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from captioner import stages
+from captioner.engine.child import NICE
 from captioner.engine.hands import CORES, SHARE, WORTH, workers
 from captioner.engine.local import Local
 from captioner.errors import Broken, CaptionerError, OutOfMemory, SettingsError, WorkerDied
@@ -126,6 +128,22 @@ def test_there_are_no_more_workers_than_are_worth_it() -> None:
     assert workers(16, 5, 1000.0) == 5
     assert workers(16, 100, 4 * SHARE) == 4
     assert workers(1, 1, inf) == 1, "what must not be done here"
+    assert workers(16, 1, 0.2, started=True) == 1, "those that there are cost no start"
+    assert workers(16, 100, 3 * SHARE, started=True) == 3
+    assert workers(CORES - 1, 100, 1000.0, started=True) == 0
+
+
+@POSIX
+def test_workers_beside_a_gpu_let_others_go_first() -> None:
+    def niceness(gpus: int) -> int:
+        answers: dict[str, Any] = {}
+        engine = Local(2, processes=True)
+        engine._models = SimpleNamespace(gpus=gpus)  # type: ignore[assignment]
+        engine.apart(errands.niceness, ["a"], answers.__setitem__)
+        return int(answers["a"])
+
+    assert niceness(0) == os.nice(0)
+    assert niceness(1) == min(19, os.nice(0) + NICE)
 
 
 @POSIX

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.adopt import Adopted
-from captioner.errors import BackendMissing, OutOfMemory, SettingsError, WeightsMissing
+from captioner.errors import BackendMissing, ModelError, OutOfMemory, SettingsError, WeightsMissing
 from captioner.models.diarizer import pipelines, reassembly, voices
 from captioner.models.diarizer import pyannote as backend
 from captioner.models.diarizer.batched import Batched, gathered
@@ -394,6 +395,45 @@ def test_of_very_long_recordings_fewer_windows_are_clustered(
     pairs = set(zip(whole.ravel().tolist(), thinned.ravel().tolist(), strict=True))
     assert len(pairs) == len(np.unique(whole)) == 4, "three people and nobody, under other numbers perhaps"
     assert (NOBODY, NOBODY) in pairs
+
+
+@pytest.mark.models
+def test_embedding_while_the_next_are_segmented_changes_no_turn(
+    real: Any, conversation: Heard, reading: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "TOGETHER", 1)
+    audios = [Heard(conversation.samples[: 14 * RATE]), Heard(np.zeros(0, np.float32)), reading,
+              Heard(conversation.samples[14 * RATE : 30 * RATE])]  # fmt: skip
+    diarizer = ours(real)
+    one_by_one = diarizer.diarize(audios, ANY)
+    begun = threading.Event()
+    embed = Batched.embed
+
+    def late(self: Batched, given: Any, local: Any, wanted: Any) -> Any:
+        assert begun.wait(60), "the next recording is segmented meanwhile"
+        return embed(self, given, local, wanted)
+
+    segment = Batched.segment
+    times: list[int] = []
+
+    def counted(self: Batched, given: Any, done: Any) -> Any:
+        times.append(len(given))
+        if len(times) == 2:
+            begun.set()
+        return segment(self, given, done)
+
+    monkeypatch.setattr(Batched, "embed", late)
+    monkeypatch.setattr(Batched, "segment", counted)
+    diarizer._networks.abreast = True
+    assert diarizer.diarize(audios, ANY) == one_by_one
+    assert one_by_one[0].turns
+
+    def broken(*_: Any) -> Any:
+        raise ModelError("no more")
+
+    monkeypatch.setattr(Batched, "embed", broken)
+    with pytest.raises(ModelError, match="no more"):
+        diarizer.diarize(audios, ANY)
 
 
 @pytest.mark.models

@@ -192,6 +192,21 @@ def test_a_file_that_was_cut_off_says_how_far_it_goes(tmp_path: Path, suffix: st
     assert not list(tmp_path.glob("*.s16*")), "nothing half-made is left"
 
 
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_a_wave_comes_in_few_packets_and_whole(tmp_path: Path, rate: int) -> None:
+    """For each packet Python does what takes longer than to decode it."""
+    path = tmp_path / "long.wav"
+    samples = noise(20.0, rate)
+    make(path, None, Audio(samples, rate))
+    with opened(path) as container:
+        stream = container.streams.audio[0]
+        found = [frame.to_ndarray().ravel() for packet in packets(container, [stream]) for frame in packet.decode()]
+    assert len(found) <= 20 * rate / 6_000
+    heard = np.concatenate(found)[:: stream.channels] / 32768
+    assert np.abs(heard - samples[: len(heard)]).max() < 1e-4
+    assert len(heard) == len(samples)
+
+
 def test_silence(tmp_path: Path) -> None:
     quiet = make(tmp_path / "a.mp4", Video(frames=25), Audio(np.zeros(48_000, np.float32)))
     with pytest.raises(Silent, match=r"a\.mp4: has an audio stream but it is silent"):

@@ -68,6 +68,16 @@ def test_results_and_files_outlive_the_process(tmp_path: Path) -> None:
         assert store.meta("settings") == "{}"
 
 
+def test_what_another_process_packed_is_kept_as_it_is(tmp_path: Path) -> None:
+    span = Span(1.0, 2.0)
+    with Store(tmp_path) as store:
+        store.put_packed("key", "stage", pack(span))
+        assert store.get("key", Span) == span
+        assert store.packed("key") == pack(span)
+        assert store.packed("no such key") is None
+        assert store.keys() == {"key"}
+
+
 def test_a_recordings_clips_are_replaced_as_a_whole(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.replace_clips("one", [ClipRow("a", "one", 0, b"", b""), ClipRow("b", "one", 1, b"", b"")])

@@ -329,6 +329,15 @@ def test_a_batch_is_encoded_while_another_is_decoded(whisper: Any, sounds: list[
         assert decoding.result(60.0) == [alone]
 
 
+@models
+def test_noise_is_heard_first_and_changes_nothing(whisper: Any, sounds: list[Floats]) -> None:
+    """What a GPU does when it is loaded."""
+    engine = whisper._engine
+    before = engine.decode(engine.encode(sounds[:1], 1000), [piece(sounds[0])], "en")
+    engine.warm()
+    assert engine.decode(engine.encode(sounds[:1], 1000), [piece(sounds[0])], "en") == before
+
+
 def test_the_median_of_seven_is_the_median(torch: Any) -> None:
     values = torch.from_numpy(np.random.default_rng(1).permuted(np.tile(np.arange(7.0), (500, 1)), axis=1))
     assert whispertimes._median(list(values.T)).tolist() == [3.0] * 500
