@@ -191,3 +191,16 @@ def test_parts_hold_every_item_in_order_and_little_more_than_they_may(tenths: li
     assert all(total(a) + total(b[:1]) > halves.PART - 1e-6 for a, b in pairwise(found)), "none too small"
     for part in found:
         assert len(part) == 1 or total(part) <= halves.PART + 1e-6
+
+
+def test_short_items_that_others_wait_for_are_done_without_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "SHORT", 1.0)
+    monkeypatch.setattr(fragile_halves, "ALONE", 3.0, raising=False)
+    with Models("auto", True, threads=2 * CORES_A_HOUSE, patience=5.0) as models:
+        model = models.load(backend(), silent)
+        alone, together = model.tag(calm("abc")), model.tag(calm("abcd"))
+        assert words(alone) == calm("abc")
+        assert [answer[3] for answer in alone] == [None] * 3
+        assert all(answer[3] is not None for answer in together)
+        monkeypatch.setattr(halves, "SHORT", 0.5)
+        assert all(answer[3] is not None for answer in model.tag(calm("abc"))), "a long one keeps one core busy"

@@ -18,6 +18,8 @@ PART = 600.0
 """Seconds of sound in a part: enough to fill a GPU's batches."""
 LEAST = 300.0
 """Seconds of sound in a call below which the rest does it alone: it is done before the networks are loaded."""
+SHORT = 300.0
+"""Seconds of an item that one core is soon done with."""
 LANES = 2
 """Parts that are with the cores at the same time: one core that is last with the first leaves no other idle."""
 
@@ -38,14 +40,18 @@ class Halves(StandIn):
         both: Callable[[Any, Any], Any],
         what: str,
         say: Callable[[str], None],
+        alone: float = 0.0,
     ) -> None:
+        """`alone`: seconds of short items in a call that the rest does by itself too: others wait for them, and would
+        wait longer for the networks to be loaded."""
         self._networks, self._rest, self._both = networks, rest, both
-        self._what, self._say = what, say
+        self._what, self._say, self._alone = what, say, alone
         self._strikes = 0
         self._turn = Lock()
 
     def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
-        if sum(map(length, batch)) < LEAST:
+        total, longest = sum(map(length, batch)), max(map(length, batch), default=0.0)
+        if total < LEAST or (total <= self._alone and longest <= SHORT):
             return self._rest._call(method, batch, rest, progress)
         with (
             ThreadPoolExecutor(1, thread_name_prefix="captioner-networks") as first,

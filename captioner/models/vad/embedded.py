@@ -44,6 +44,9 @@ ONE_CORE = True
 NETWORKS, both, on_gpu = omnivad.NETWORKS, omnivad.both, omnivad.on_gpu
 """The second ear is a GPU's where there is one."""
 REST = __name__
+ALONE = 2000.0
+"""Seconds of short recordings in a call that the cores hear by themselves, the first packs of a build among them: the
+transcriber's GPU waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
