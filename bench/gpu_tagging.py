@@ -140,7 +140,7 @@ def _clip(sound: np.ndarray[Any, np.dtype[np.float32]], number: int) -> np.ndarr
 
 
 def _excerpts(audios: Sequence[Waveform]) -> list[Excerpt]:
-    return [Excerpt(audio.read(0, CLIP), (Span.at(0.2, CLIP - 0.2),), 12, None) for audio in audios]
+    return [Excerpt(Samples16k(audio.read(0, CLIP)), (Span.at(0.2, CLIP - 0.2),), 12, None) for audio in audios]
 
 
 def _events(

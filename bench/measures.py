@@ -42,6 +42,7 @@ from bench.composed import (  # noqa: E402
     vowel,
     white,
 )  # fmt: skip
+from captioner.media.pcm import Samples16k  # noqa: E402
 from captioner.models.protocols import Excerpt  # noqa: E402
 from captioner.models.voice import measured, room  # noqa: E402
 from captioner.models.voice.background import noise_of  # noqa: E402
@@ -246,7 +247,7 @@ def gates(voices: Voices) -> None:
         hit = 0
         for sound in voices.sounds.values():
             spoilt = spoil(sound, inside(len(sound), voices.speech(sound)))
-            found = meter.measure([Excerpt(spoilt, voices.speech(spoilt), 6, bandwidth=8000.0)])[0]
+            found = meter.measure([Excerpt(Samples16k(spoilt), voices.speech(spoilt), 6, bandwidth=8000.0)])[0]
             scene = replace(found.scene, music=name.startswith("music"))
             line = Line((Word("yes", Span.at(0, 1)),), "A")
             cut = Cut("x", 0, 49, Fraction(24), (line,), found.voice, scene, found.quality)

@@ -16,7 +16,7 @@ from captioner.speech.regions import speech_regions
 from captioner.stages import BATCH_SECONDS, Stages
 from captioner.store import key_of
 from captioner.times import Span
-from captioner.types import SPEECH_RATE, Activity, Cut, Sound
+from captioner.types import Activity, Cut, Sound
 
 HELD, A_CORE = 240.0, 60.0
 """Seconds of cuts that are measured in one call, at least, and for each core: who is done first waits for the last."""
@@ -84,15 +84,15 @@ def held(engine: Engine) -> float:
 
 
 def _batches(excerpts: Iterable[Excerpt], most: float) -> Iterator[list[Excerpt]]:
-    """In order, `most` seconds of sound a batch: an hour's cuts at once would take 230 MB."""
+    """In order, `most` seconds of sound a batch: an hour's cuts at once would take 230 MB where they are measured."""
     batch: list[Excerpt] = []
-    size = 0
+    size = 0.0
     for excerpt in excerpts:
         batch.append(excerpt)
-        size += len(excerpt.samples)
-        if size >= most * SPEECH_RATE:
+        size += excerpt.duration
+        if size >= most:
             yield batch
-            batch, size = [], 0
+            batch, size = [], 0.0
     if batch:
         yield batch
 
@@ -132,7 +132,7 @@ def excerpts_of(entry: PlannedJob, stages: Stages) -> Iterator[Excerpt]:
             mine = tags_within(tags, longest, span, hears)
             heard = tuple(replace(tag, span=_shifted(tag.span, span)) for tag in mine)
         words = sum(len(line.words) for line in cut.lines)
-        return Excerpt(wave.read(span.start, span.end), speech, words, heard, hears, bandwidth)
+        return Excerpt(wave.part(span.start, span.end), speech, words, heard, hears, bandwidth)
 
     yield from map(excerpt, entry.planned.cuts)
 

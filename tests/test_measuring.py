@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from captioner.engine.loading import Models
 from captioner.engine.local import Local
 from captioner.measuring import HELD, MOST_HELD, _batches, held
+from captioner.media.pcm import Samples16k
 from captioner.models import cuda
 from captioner.models.protocols import Excerpt
 from captioner.types import SPEECH_RATE
@@ -18,7 +19,9 @@ from captioner.types import SPEECH_RATE
 @given(st.lists(st.integers(1, 2000), max_size=30))
 def test_a_batch_holds_little_more_than_it_may_and_nothing_is_lost(tenths: list[int]) -> None:
     sound = np.zeros(200 * SPEECH_RATE, np.float32)  # views of it: no memory
-    excerpts = [Excerpt(sound[: length * SPEECH_RATE // 10], (), index) for index, length in enumerate(tenths)]
+    excerpts = [
+        Excerpt(Samples16k(sound[: length * SPEECH_RATE // 10]), (), index) for index, length in enumerate(tenths)
+    ]
     batches = list(_batches(iter(excerpts), HELD))
     assert [one.words for batch in batches for one in batch] == list(range(len(tenths)))
     for batch in batches:

@@ -29,6 +29,7 @@ from bench.composed import (
     white,
 )  # fmt: skip  # isort: skip
 from captioner.measures import Quality, Scene, Tag, Voice
+from captioner.media.pcm import Samples16k
 from captioner.media.reach import power_sum, reach
 from captioner.models.protocols import Excerpt
 from captioner.models.voice import measured
@@ -383,13 +384,13 @@ def test_quality_falls_with_noise_and_a_result_does_not_depend_on_its_neighbours
     meter = measured.load(measured.Options(threads=1))
     sound, spans = talk(4.0, seed=7)
     noisy = mixed(sound, inside(len(sound), spans), white(len(sound), 2), 3)
-    excerpts = [Excerpt(one, tuple(spans), 8, bandwidth=8000.0) for one in (sound + hiss(4.0, -65), noisy)]
+    excerpts = [Excerpt(Samples16k(one), tuple(spans), 8, bandwidth=8000.0) for one in (sound + hiss(4.0, -65), noisy)]
     clean, poor = meter.measure(excerpts)
     assert meter.measure(excerpts[1:]) == [poor]
     assert clean.quality.background is not None
     assert poor.quality.background is not None
     assert clean.quality.background > poor.quality.background + 0.5
-    nobody = meter.measure([Excerpt(hiss(2.0, -40), (), 0)])[0]
+    nobody = meter.measure([Excerpt(Samples16k(hiss(2.0, -40)), (), 0)])[0]
     assert nobody.quality == Quality(clipped=0.0)
 
 

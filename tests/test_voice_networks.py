@@ -19,6 +19,7 @@ from captioner.engine.halves import Halves
 from captioner.engine.loading import CPU, Models
 from captioner.errors import BackendMissing, ModelError, OutOfMemory
 from captioner.measures import Measures
+from captioner.media.pcm import Samples16k
 from captioner.models import cuda
 from captioner.models.embedding import Embedder, banks
 from captioner.models.onnxfile import Graph, read
@@ -43,7 +44,7 @@ def speech() -> Floats:
 
 def clip(sound: Floats, *spans: tuple[float, float]) -> Excerpt:
     own = spans or ((0.2, len(sound) / RATE - 0.1),)
-    return Excerpt(sound, tuple(Span.at(*span) for span in own), 9)
+    return Excerpt(Samples16k(sound), tuple(Span.at(*span) for span in own), 9)
 
 
 def clips() -> list[Excerpt]:
@@ -248,7 +249,7 @@ def test_a_build_has_the_networks_in_one_process_and_the_rest_in_others(
         model = loader.load(Backend("voice", "measured", measured, measured.Options(threads=4)), said.append)
         assert isinstance(model, Halves)
         assert_alike(model.measure(clips()), on_cpu())
-        assert sorted(loader._houses) == ["models on cpu 0", "models on cpu 1", "networks on cuda:0"]
+        assert sorted(loader._houses) == [*(f"models on cpu {one}" for one in range(4)), "networks on cuda:0"]
     assert said == []
 
 

@@ -97,7 +97,4 @@ def shares(lengths: Sequence[float], devices: int) -> list[list[int]]:
 
 def length(item: Any) -> float:
     """Seconds of a waveform, a listening or an excerpt; 1 for what has no length."""
-    samples = getattr(item, "samples", None)
-    if samples is not None and not hasattr(item, "duration"):
-        return float(len(samples)) / 16_000
     return float(getattr(getattr(item, "audio", item), "duration", 1.0))

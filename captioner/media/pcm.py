@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,18 +42,34 @@ class PcmFile:
 
     def read(self, start: float, end: float) -> Samples:
         """Samples of [start, end) seconds, cut to what there is: float32 (n,), in [-1, 1)."""
+        return _read(self.path, self.name, *_bounds(start, end, self._count))
+
+    def part(self, start: float, end: float) -> PcmPart:
+        """[start, end) seconds of it, cut to what there is."""
         first, last = _bounds(start, end, self._count)
-        try:
-            with self.path.open("rb") as file:
-                file.seek(first * _BYTES)
-                raw = file.read((last - first) * _BYTES)
-        except OSError as error:
-            raise Broken(f"{self.name}: its decoded sound ({self.path}) cannot be read; build again") from error
-        if len(raw) != (last - first) * _BYTES:
-            raise Broken(f"{self.name}: its decoded sound ({self.path}) was cut off while it was read; build again")
-        samples = np.frombuffer(raw, dtype="<i2").astype(np.float32)
-        samples /= np.float32(32768)
-        return samples
+        return PcmPart(self.path, self.name, first, last - first)
+
+
+@dataclass(frozen=True, slots=True)
+class PcmPart:
+    """A `Waveform` over a part of a PcmFile, which nobody reads before it is asked for: it costs nothing to send."""
+
+    file: Path
+    name: str
+    first: int
+    """Sample of the file at which it begins."""
+    count: int
+    """Samples."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.count / SPEECH_RATE
+
+    def read(self, start: float, end: float) -> Samples:
+        """Samples of [start, end) seconds from its beginning, cut to what there is: float32 (n,), in [-1, 1)."""
+        first, last = _bounds(start, end, self.count)
+        return _read(self.file, self.name, self.first + first, self.first + last)
 
 
 class Samples16k:
@@ -71,6 +88,20 @@ class Samples16k:
         """Samples of [start, end) seconds, cut to what there is: float32 (n,)."""
         first, last = _bounds(start, end, len(self.samples))
         return self.samples[first:last]
+
+
+def _read(path: Path, name: str, first: int, last: int) -> Samples:
+    try:
+        with path.open("rb") as file:
+            file.seek(first * _BYTES)
+            raw = file.read((last - first) * _BYTES)
+    except OSError as error:
+        raise Broken(f"{name}: its decoded sound ({path}) cannot be read; build again") from error
+    if len(raw) != (last - first) * _BYTES:
+        raise Broken(f"{name}: its decoded sound ({path}) was cut off while it was read; build again")
+    samples = np.frombuffer(raw, dtype="<i2").astype(np.float32)
+    samples /= np.float32(32768)
+    return samples
 
 
 def _bounds(start: float, end: float, count: int) -> tuple[int, int]:

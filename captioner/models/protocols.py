@@ -104,7 +104,8 @@ class Tagger(Protocol):
 class Excerpt:
     """The sound of one Cut, to be measured. Times are seconds from its start."""
 
-    samples: Samples
+    audio: Waveform
+    """Of the cut alone; where it is in a file, whoever measures it reads it there."""
     speech: tuple[Span, ...]
     """Where somebody speaks, in order, not overlapping."""
     words: int
@@ -115,6 +116,16 @@ class Excerpt:
     """The labels whose absence means something; see `Tagger.hears`."""
     bandwidth: float | None = None
     """Hz up to which the whole recording's sound reaches, at its own rate."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.audio.duration
+
+    @property
+    def samples(self) -> Samples:
+        """All of it, float32 (n,), read anew each time. Raises Broken where its file cannot be read."""
+        return self.audio.read(0.0, self.audio.duration)
 
 
 class Meter(Protocol):

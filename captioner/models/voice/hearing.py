@@ -5,6 +5,7 @@ Here on the CPU, clip by clip; `networks` has the same for many clips at once on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from captioner.measures import Quality, Voiceprint
@@ -14,6 +15,7 @@ from captioner.models.voice.masks import speech_reach
 from captioner.models.voice.mos import Opinion
 from captioner.models.voice.pitch import Track, Tracker
 from captioner.models.voice.voiceprint import voiceprint
+from captioner.times import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class Listened:
     heard: Heard
 
     @property
-    def samples(self) -> Samples:
-        """The clip's: what tells how long it is."""
-        return self.excerpt.samples
+    def duration(self) -> float:
+        """Seconds."""
+        return self.excerpt.duration
 
 
 class Hearing:
@@ -51,11 +53,11 @@ class Hearing:
         first, stop = speech_reach(speech, len(samples))
         return Heard(
             replace(self._track(samples[first:stop]), first=first),
-            self._opinion(judged(excerpt)),
+            self._opinion(judged(samples, speech)),
             voiceprint(self._embedder, samples, speech),
         )
 
 
-def judged(excerpt: Excerpt) -> Samples:
-    """What DNSMOS hears of it: its makers trained it on speech, and of a clip without any its scores say nothing."""
-    return excerpt.samples if excerpt.speech else excerpt.samples[:0]
+def judged(samples: Samples, speech: Sequence[Span]) -> Samples:
+    """What DNSMOS hears of a clip: its makers trained it on speech, and of one without any its scores say nothing."""
+    return samples if speech else samples[:0]

@@ -19,7 +19,6 @@ from captioner.models.voice.distortion import bandwidth, clipped_share
 from captioner.models.voice.hearing import Heard, Hearing, Listened
 from captioner.models.voice.scene import measure_scene
 from captioner.models.voice.speaking import measure_voice
-from captioner.types import SPEECH_RATE
 
 VERSION = "10 swift-f0 0.3 dnsmos-p835"
 ONE_CORE = True
@@ -72,7 +71,7 @@ class Measured:
             for item, measures in zip(batch, pool.map(self._one, batch), strict=True):
                 found.append(measures)
                 if progress is not None:
-                    progress(len(item.samples) / SPEECH_RATE)
+                    progress(item.duration)
         return found
 
     def _one(self, item: Excerpt | Listened) -> Measures:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.measures import Voiceprint
+from captioner.media.pcm import Samples16k
 from captioner.models.fitting import Room, served
 from captioner.models.protocols import Excerpt, Progress, Samples
 from captioner.models.torch_campplus import HOP, WINDOW, Banks, CamPlus
@@ -57,10 +58,11 @@ class Networks:
 
     def measure(self, batch: Sequence[Excerpt], progress: Progress | None = None) -> list[Heard]:
         """One answer a clip, in order. Raises OutOfMemory, ModelError."""
-        reaches = [speech_reach(one.speech, len(one.samples)) for one in batch]
-        spoken = [one.samples[first:stop] for one, (first, stop) in zip(batch, reaches, strict=True)]
+        sounds = [one.samples for one in batch]
+        reaches = [speech_reach(one.speech, len(samples)) for one, samples in zip(batch, sounds, strict=True)]
+        spoken = [samples[first:stop] for samples, (first, stop) in zip(sounds, reaches, strict=True)]
         tracks = self._tracks(spoken)
-        judgements = [pieces(judged(one)) for one in batch]
+        judgements = [pieces(judged(samples, one.speech)) for one, samples in zip(batch, sounds, strict=True)]
         scores = iter(self._scores([piece for own in judgements for piece in own]))
         prints = self._prints(spoken, [one.speech for one in batch], [first for first, _ in reaches])
         found = []
@@ -68,13 +70,13 @@ class Networks:
             track = replace(tracks[place], first=reaches[place][0])
             found.append(Heard(track, quality([next(scores) for _ in judgements[place]]), prints[place]))
             if progress is not None:
-                progress(len(one.samples) / SPEECH_RATE)
+                progress(one.duration)
         return found
 
     def warm(self) -> None:
         """Hears as much noise as fills its calls."""
         noise = np.random.default_rng(0).normal(0, 0.1, SECONDS * SPEECH_RATE).astype(np.float32)
-        self.measure([Excerpt(noise, (Span.at(0.0, float(SECONDS)),), 0)] * WARM)
+        self.measure([Excerpt(Samples16k(noise), (Span.at(0.0, float(SECONDS)),), 0)] * WARM)
 
     def _prints(
         self, spoken: Sequence[Samples], speech: Sequence[Sequence[Span]], begins: Sequence[int]
