@@ -93,10 +93,7 @@ def _on_gpu(net: Any) -> Amounts:
     # Bytes a frame: what the decoder keeps of the sound, and what the encoder has in hand at once.
     each = 2 * net.width * (net.decoder_layers + 8)
     frames = int(min(MOST, max(3000, SHARE * free / each)))
-    # A deep encoder works on one round while the words of the last are decoded. Where the decoder is as deep, it takes
-    # nearly all of the time, and fewer of its steps are worth more.
-    rounds = 1 if net.decoder_layers >= net.encoder_layers else LANES
-    return Amounts(pieces=PIECES, frames=frames, held=max(3000, frames // rounds), lanes=LANES)
+    return Amounts(pieces=PIECES, frames=frames, held=max(3000, frames // LANES), lanes=LANES)
 
 
 def torch_device(asked: str) -> Any:

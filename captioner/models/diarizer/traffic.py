@@ -40,7 +40,7 @@ def fetched(answer: Any) -> Callable[[], NDArray[Any]]:
     if answer.device.type != "cuda":
         return lambda: np.asarray(answer.numpy())
     here, there = answer.to("cpu", non_blocking=True), torch.cuda.Event(blocking=True)  # others need the core
-    there.record()
+    there.record(torch.cuda.current_stream(answer.device))  # the device in use may be another one
 
     def get() -> NDArray[Any]:
         there.synchronize()
