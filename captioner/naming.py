@@ -11,6 +11,8 @@ from captioner.store import WrittenRow
 
 A_CLIP = 0.0003
 """Seconds that one takes, roughly."""
+TOGETHER = 64
+"""Clips in one errand: each costs a message."""
 
 
 @dataclass(frozen=True, slots=True)

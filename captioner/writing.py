@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from pathlib import Path
+from typing import TypeVar
 
 from captioner.captionfiles import edited, refresh_captions
 from captioner.errors import CaptionerError, ClipMismatch, MediaError, OutOfMemory, WorkerDied
@@ -18,13 +19,15 @@ from captioner.media.check import check_clip
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, Written, write_clips
 from captioner.models import cuda
-from captioner.naming import A_CLIP, Errand, Whole, name, name_all, row_of
+from captioner.naming import A_CLIP, TOGETHER, Errand, Whole, name, name_all, row_of
 from captioner.ports import Engine, Reporter
 from captioner.settings import Settings
 from captioner.stages import DIED, once
 from captioner.store import Store, WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
+
+T = TypeVar("T")
 
 LEAST_SHARED = 8
 """Cuts below which one recording is not shared: every worker decodes from its beginning or seeks."""
@@ -107,7 +110,8 @@ def write_dataset(
     ledger = _Ledger(store, reporter)
     if total:
         reporter.stage("write", total, "clips")
-    whole = [Part(entry, captions, written, clips, aside, spec) for entry in todo]
+    # Each knows of its own clips alone: what there is of all would be gone through for every recording.
+    whole = [Part(entry, _of(captions, entry.cuts), _of(written, entry.cuts), clips, aside, spec) for entry in todo]
     left_over = _not_made(whole, ahead or {}, engine, ledger)
     fresh, failures = _encode(shared(left_over, engine.threads), store, engine, ledger)
     failed = {failure.name for failure in failures}
@@ -120,6 +124,10 @@ def write_dataset(
     names = {row.media for row in store.written().values()} | {f"{id_}.txt" for id_ in ids}
     strangers = sorted(path.name for path in clips.iterdir() if path.name not in names)
     return WriteOutcome(tuple(fresh), tuple(by_hand), tuple(removed), tuple(failures), tuple(strangers))
+
+
+def _of(known: Mapping[str, T], cuts: Sequence[Cut]) -> dict[str, T]:
+    return {cut.id: known[cut.id] for cut in cuts if cut.id in known}
 
 
 def stale(entry: ToWrite, written: Mapping[str, WrittenRow], spec: ClipSpec, clips: Path) -> ToWrite:
@@ -216,19 +224,19 @@ def _whole(clip: str, key: str, made: Made, part: Part) -> Whole:
 
 def _not_made(wholes: Sequence[Part], ahead: Mapping[str, Made], engine: Engine, ledger: _Ledger) -> list[Part]:
     """The cuts that are still to be made; the others get their names."""
-    taken: set[Path] = set()
-    errands = []
+    ready: dict[Path, Whole] = {}  # the same cut of a copy is made for itself
     for part in wholes if ahead else ():
-        ready = []
         for cut in part.entry.cuts:
             key = clip_key(cut, part.entry.recording, part.spec)
             made = ahead.get(key)
-            if made is not None and made.path not in taken and made.path.is_file():
-                taken.add(made.path)  # the same cut of a copy is made for itself
-                ready.append(_whole(cut.id, key, made, part))
-        if ready:
-            errands.append(Errand(tuple(ready), part.clips, part.aside))
-    takes = A_CLIP * len(taken)
+            if made is not None and made.path not in ready and made.path.is_file():
+                ready[made.path] = _whole(cut.id, key, made, part)
+    named = list(ready.values())
+    errands = [
+        Errand(tuple(named[at : at + TOGETHER]), wholes[0].clips, wholes[0].aside)
+        for at in range(0, len(named), TOGETHER)
+    ]
+    takes = A_CLIP * len(named)
 
     try:
         # What an error, or a death, left without a name is made once more.
