@@ -7,7 +7,7 @@ embedding. So it holds on after everything that machines made was thrown away an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal
@@ -174,13 +174,18 @@ def name_fault(name: str) -> str | None:
     return None
 
 
+def new_ids(taken: Iterable[str]) -> Iterator[str]:
+    """The ids after the highest that was ever given."""
+    numbers = [int(id_.removeprefix("SPEAKER_")) for id_ in taken if ID.fullmatch(id_)]
+    return (f"SPEAKER_{number:02d}" for number in count(max(numbers, default=-1) + 1))
+
+
+def free_ids(taken: Iterable[str]) -> Iterator[str]:
+    """The ids that are not taken, the lowest first."""
+    known = set(taken)
+    return (id_ for number in count() if (id_ := f"SPEAKER_{number:02d}") not in known)
+
+
 def new_id(taken: Iterable[str]) -> str:
     """The id after the highest that was ever given."""
-    numbers = [int(id_.removeprefix("SPEAKER_")) for id_ in taken if ID.fullmatch(id_)]
-    return f"SPEAKER_{max(numbers, default=-1) + 1:02d}"
-
-
-def first_free(taken: Iterable[str]) -> str:
-    """The lowest id that is not taken."""
-    known = set(taken)
-    return next(id_ for number in count() if (id_ := f"SPEAKER_{number:02d}") not in known)
+    return next(new_ids(taken))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from captioner.speech.identity import DEFAULT, IdentityRules, LocalVoice, cluster, mean_vector, unpacked
-from captioner.speech.people import Anchor, People, first_free, new_id
+from captioner.speech.people import Anchor, People, free_ids, new_ids
 from captioner.times import Span
 
 LEAST = 3.0
@@ -101,6 +101,8 @@ def _named(
 ) -> list[str]:
     """Ids for clusters that have none, in order of appearance; a cluster of little speech and no clip gets none."""
     taken = {*before.ids, *people.taken}
+    # With the store lost, what nobody spoke of is numbered as the first time.
+    fresh = new_ids(taken) if before.ids else free_ids(taken)
     clips: dict[int, int] = {}
     lasted: dict[int, float] = {}
     for entry, label in zip(entries, labels, strict=True):
@@ -109,9 +111,7 @@ def _named(
     result = []
     for entry, label in zip(entries, labels, strict=True):
         if label not in names and (clips[label] or lasted[label] >= LEAST):
-            # With the store lost, what nobody spoke of is numbered as the first time.
-            names[label] = new_id(taken) if before.ids else first_free(taken)
-            taken.add(names[label])
+            names[label] = next(fresh)
         result.append(names.get(label, entry.fallback))
     return result
 
