@@ -139,10 +139,11 @@ def _watched(recordings: list[Any], device: str, threads: int) -> tuple[float, d
 def _written(wanted: list[Any], out: Path, device: str, threads: int) -> tuple[int, int, float]:
     """Clips that were written, that failed, and seconds."""
     from captioner.engine.local import Local
+    from captioner.making import ToWrite
     from captioner.run import Quiet
     from captioner.settings import Settings
     from captioner.store import Store
-    from captioner.writing import ToWrite, write_dataset
+    from captioner.writing import write_dataset
 
     class Aloud(Quiet):
         def say(self, text: str) -> None:

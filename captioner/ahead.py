@@ -15,12 +15,12 @@ from typing import Any
 
 from captioner.errors import CaptionerError, WorkerDied
 from captioner.judging import judge_all
+from captioner.making import Made, Part, ToWrite, clip_spec, make, seconds_of, shared, stale
 from captioner.planning import PlannedJob
 from captioner.stages import DIED, Stages, once
 from captioner.store import WrittenRow
 from captioner.summary import Failure
 from captioner.types import Cut, Picture
-from captioner.writing import Made, Part, ToWrite, clip_spec, make, seconds_of, shared, stale
 
 
 def attempt(part: Part, tell: Callable[[Any], None]) -> None:

@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 from captioner import naming, stages
 from captioner.errors import SettingsError
+from captioner.making import Part, make
 from captioner.media import check, container
 from captioner.types import Sound
-from captioner.writing import Part, make
 from tests.fragile import _obey
 
 Tell = Callable[[Any], None]

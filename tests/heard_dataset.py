@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from captioner.adopt import Adopted
+from captioner.captioning import draft_all
 from captioner.decisions import Decisions
 from captioner.drafting import Drafter
 from captioner.identities import KEY, called
-from captioner.pipeline import draft_all
 from captioner.planning import PlannedJob, plan_recording
 from captioner.run import settings_of
 from captioner.shaping import Stored, keep_sources

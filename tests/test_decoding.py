@@ -16,6 +16,7 @@ import pytest
 
 from captioner.engine.local import Local
 from captioner.errors import Broken, WorkerDied
+from captioner.making import Part, ToWrite, clip_spec
 from captioner.media import cutting, decoding
 from captioner.media.cutting import ClipSpec, write_clips
 from captioner.media.decoding import CODECS, Nvdec, Opener, Session, Window
@@ -29,7 +30,7 @@ from captioner.settings import Settings
 from captioner.stages import once
 from captioner.store import Store
 from captioner.types import Picture
-from captioner.writing import Part, ToWrite, clip_spec, write_dataset
+from captioner.writing import write_dataset
 from tests import errands
 from tests.clips import Clip, cut, film, read, record
 from tests.factory import Audio, Draw, Video, make, noise, numbered

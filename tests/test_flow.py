@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import captioner
-from captioner import ahead, flow, planning, writing
+from captioner import ahead, flow, making, planning, writing
 from captioner.engine.local import Local
 from captioner.errors import CaptionerError
 from captioner.run import Quiet
@@ -88,7 +88,7 @@ def test_the_same_clips_captions_and_failures(raw: Path, tmp_path: Path, monkeyp
     left: list[int] = []
     encode = writing._encode
 
-    def watched(parts: Sequence[writing.Part], *rest: Any) -> Any:
+    def watched(parts: Sequence[making.Part], *rest: Any) -> Any:
         left.append(sum(len(part.entry.cuts) for part in parts))
         return encode(parts, *rest)
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_made_ahead_is_made_when_the_dataset_is_written(
     whole = build(raw, tmp_path / "whole")
     make = ahead.make
 
-    def broken(part: writing.Part, tell: Any) -> None:
+    def broken(part: making.Part, tell: Any) -> None:
         if part.entry.recording.name == "phone.mp4":
             raise CaptionerError("no room for it")
         make(part, tell)
@@ -136,7 +136,7 @@ def test_nothing_is_made_ahead_of_a_review_or_of_what_stands(
     made: list[str] = []
     make = ahead.make
 
-    def watched(part: writing.Part, tell: Any) -> None:
+    def watched(part: making.Part, tell: Any) -> None:
         made.extend(cut.id for cut in part.entry.cuts)
         make(part, tell)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import captioner
-from captioner import ahead, flow, naming, pipeline, planning, writing
+from captioner import ahead, flow, making, naming, pipeline, planning, writing
 from captioner.engine import hands, local
 from captioner.engine.local import Local
 from captioner.errors import Broken, ModelDied, SettingsError, WeightsMissing, WorkerDied
@@ -148,7 +148,7 @@ def test_a_clip_that_killed_a_worker_is_never_made_in_the_builds_own_process(
         asked.append((work.__module__, seconds))
         apart(self, work, items, done, told, tick, 0.0)
 
-    def dies(part: writing.Part, tell: Any) -> None:
+    def dies(part: making.Part, tell: Any) -> None:
         raise WorkerDied("worker 1: its process died (SIGSEGV)")
 
     monkeypatch.setattr(Local, "apart", watched)
@@ -164,7 +164,7 @@ def test_a_clip_that_killed_a_worker_is_never_made_in_the_builds_own_process(
 def test_a_disk_that_is_full_for_what_is_made_ahead_ends_no_hearing(
     alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(part: writing.Part, tell: Any) -> None:
+    def full(part: making.Part, tell: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ahead, "make", full)
@@ -352,9 +352,9 @@ def test_what_is_doubted_after_its_clip_was_made_is_not_written(
             found.append(replace(entry, planned=replace(entry.planned, cuts=tuple(cuts)), key=f"{entry.key} doubted"))
         return found
 
-    def watched(part: writing.Part, tell: Any) -> None:
+    def watched(part: making.Part, tell: Any) -> None:
         made.update(cut.id for cut in part.entry.cuts)
-        writing.make(part, tell)
+        making.make(part, tell)
 
     monkeypatch.setattr(pipeline, "label_all", doubted)
     monkeypatch.setattr(ahead, "make", watched)
@@ -416,9 +416,9 @@ def test_nothing_is_said_of_what_ends_because_the_build_does(
 def test_why_a_gpu_did_not_help_is_told_of_what_is_made_ahead(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(part: writing.Part, tell: Any) -> None:
+    def told(part: making.Part, tell: Any) -> None:
         tell(f"{part.entry.recording.name}: decoded on the CPU (no such codec)")
-        writing.make(part, tell)
+        making.make(part, tell)
 
     monkeypatch.setattr(ahead, "make", told)
     shown = Bar()

@@ -24,12 +24,13 @@ from captioner.engine.child import NICE
 from captioner.engine.hands import CORES, SHARE, WORTH, workers
 from captioner.engine.local import Local
 from captioner.errors import Broken, CaptionerError, OutOfMemory, SettingsError, WorkerDied
+from captioner.making import ToWrite
 from captioner.run import Quiet
 from captioner.settings import Settings
 from captioner.stages import Job, Stages
 from captioner.store import Store
 from captioner.types import Recording, Sound
-from captioner.writing import ToWrite, WriteOutcome, write_dataset
+from captioner.writing import WriteOutcome, write_dataset
 from tests import errands
 from tests.clips import cut, record
 from tests.factory import Audio, Video, make, noise, tone

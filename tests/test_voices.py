@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from captioner.captioning import draft_all
 from captioner.captions.compose import CaptionSettings
 from captioner.captions.fields import voice
 from captioner.captions.voices import CONTRARY, FEW, Voices, profile, voice_words, voices
 from captioner.decisions import Decisions
 from captioner.drafting import Drafter
 from captioner.measures import Scene, Voice
-from captioner.pipeline import draft_all
 from captioner.planning import Planned, PlannedJob
 from captioner.settings import Settings
 from captioner.store import Store

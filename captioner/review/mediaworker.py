@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from captioner.errors import Broken, CaptionerError, SettingsError
+from captioner.making import clip_key, clip_spec
 from captioner.media.cutting import VERSION as CUTTING_VERSION
 from captioner.media.cutting import ClipSpec, write_clips
 from captioner.review import mediamaking as making
@@ -28,7 +29,6 @@ from captioner.review.mediakeep import Keep
 from captioner.review.source import ClipSound, Film, Look, Piece, Pixels, Sheet, Trouble
 from captioner.settings import resolve
 from captioner.store import key_of, unpack
-from captioner.writing import clip_key, clip_spec
 
 VERSION = 1
 """Changes whenever the same piece would be drawn differently."""
