@@ -112,7 +112,8 @@ def _not_made(wholes: Sequence[Part], ahead: Mapping[str, Made], engine: Engine,
 
     try:
         # What an error, or a death, left without a name is made once more.
-        engine.apart(name_all, errands, lambda *_: None, ledger.told_all, ledger.collect, takes)
+        if errands:
+            engine.apart(name_all, errands, lambda *_: None, ledger.told_all, ledger.collect, takes)
     finally:
         ledger.collect()
     return [part.of([cut for cut in part.entry.cuts if cut.id not in ledger.known]) for part in wholes]

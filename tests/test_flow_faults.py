@@ -154,7 +154,7 @@ def test_a_clip_that_killed_a_worker_is_never_made_in_the_builds_own_process(
     monkeypatch.setattr(Local, "apart", watched)
     monkeypatch.setattr(ahead, "make", dies)
     build(Play(trouble), raw, tmp_path / "out")
-    assert [seconds for module, seconds in asked if module == "captioner.writing"] == [float("inf")]
+    assert [seconds for module, seconds in asked if module == "captioner.making"] == [float("inf")]
     assert stands(tmp_path / "out") == stands(alone[0])
     with Store(tmp_path / "out" / HOME) as store:
         assert store.meta(DIED) == "write"
