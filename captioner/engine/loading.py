@@ -215,8 +215,10 @@ class Models:
     def _many(self, backend: Backend, devices: list[str], say: Say) -> Any:
         """Several processes of a model that uses one core well. Where its networks run on GPUs, the processes share
         these: the rest of its work is the CPU's."""
-        # Beside a GPU several stages share these processes, and each uses one core of most of them.
-        count = min(MOST_HOUSES, self._threads if self.gpus else self._threads // CORES_A_HOUSE)
+        # Beside a GPU several stages share these processes, and each uses one core of most of them; what computes on it
+        # itself takes its memory with every process.
+        cores = 1 if self.gpus and devices == [CPU] else CORES_A_HOUSE
+        count = min(MOST_HOUSES, self._threads // cores)
         known = {field.name for field in dataclasses.fields(backend.options)}
         changes = {"threads": CORES_A_HOUSE} if "threads" in known else {}
         told = _once(say)
