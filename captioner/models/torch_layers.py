@@ -42,22 +42,36 @@ def device_of(name: str) -> Any:
     return torch.device(name)
 
 
+def put(tensor: Any, device: Any) -> Any:
+    """On the device, without waiting for what it has in hand: a copy from ordinary memory would."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 @contextmanager
-def computing(what: str) -> Iterator[None]:
-    """For whatever is computed: no gradients, as exactly as on a processor (TF32 has half of the mantissa). Raises
-    OutOfMemory, ModelError."""
+def arithmetic(*, loose: bool) -> Iterator[None]:
+    """Convolutions in TensorFloat-32, with half of the mantissa, where that is good enough; products never. Left as it
+    was found: others share the process. It holds for all threads."""
     import torch
 
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32
-    convolutions.allow_tf32, products.allow_tf32 = False, False
+    convolutions.allow_tf32, products.allow_tf32 = loose, False
     try:
-        with memory_watched(what), torch.inference_mode():
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
+
+
+@contextmanager
+def computing(what: str) -> Iterator[None]:
+    """For whatever is computed: no gradients, as exactly as on a processor. Raises OutOfMemory, ModelError."""
+    import torch
+
+    try:
+        with arithmetic(loose=False), memory_watched(what), torch.inference_mode():
             yield
     except RuntimeError as error:
         raise ModelError(f"{what} failed: {str(error).strip().splitlines()[0][:300]}") from error
-    finally:
-        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from captioner.models import torch_layers
 from captioner.models.protocols import Samples
 
 HOP = 160
@@ -31,8 +32,7 @@ def put(values: Sequence[Any], device: Any) -> Any:
     """A small tensor on the device, without waiting for what the device has in hand."""
     import torch
 
-    tensor = torch.tensor(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    return torch_layers.put(torch.tensor(values), device)
 
 
 class LogMel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from captioner.models import torch_layers
 from captioner.models.asr.engine import Aligned
 from captioner.models.asr.logmel import put
 from captioner.models.asr.packing import FRAME
@@ -36,7 +37,7 @@ def attended(
         given = torch.full((rows, len(start) + most + 2), marks[1], dtype=torch.long)
         for row, ids in zip(given.numpy(), tokens, strict=True):
             row[: len(start) + 1 + len(ids)] = [*start, marks[0], *ids]
-        given = given.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else given.to(device)
+        given = torch_layers.put(given, device)
         counts = put([len(ids) for ids in tokens], device)
         length = put(list(frames), device)
         place = torch.arange(given.shape[1], device=device)

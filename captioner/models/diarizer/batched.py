@@ -27,6 +27,7 @@ from captioner.models.diarizer.reassembly import Grid, Local, alone
 from captioner.models.diarizer.trunks import Precision
 from captioner.models.fitting import is_memory
 from captioner.models.protocols import Waveform
+from captioner.models.torch_layers import arithmetic, put
 from captioner.types import SPEECH_RATE
 
 Vectors = NDArray[np.float32]
@@ -129,7 +130,7 @@ class Batched:
             import torch
 
             chosen = np.concatenate([masks[piece.recording][list(piece.windows)] for piece in pieces])
-            return self._vectors(waves, traffic.put(torch.from_numpy(chosen), self._device).float().transpose(1, 2))
+            return self._vectors(waves, put(torch.from_numpy(chosen), self._device).float().transpose(1, 2))
 
         for pieces, rows in self._run(audios, wanted, launch, loose=self._loose):
             for piece, part in _split(pieces, rows):
@@ -183,7 +184,7 @@ class Batched:
 
         waiting: tuple[list[Piece], Callable[[], NDArray[Any]]] | None = None
         for pieces in gathered(wanted, self._batch):
-            with torch.inference_mode(), traffic.arithmetic(loose=loose):
+            with torch.inference_mode(), arithmetic(loose=loose):
                 answer = traffic.fetched(self._safely(launch, self._waves(audios, pieces), pieces))
             if waiting is not None:
                 yield waiting[0], waiting[1]()
@@ -202,10 +203,10 @@ class Batched:
             start = first * self._hop
             samples = audios[piece.recording].read(start / SPEECH_RATE, (start + length) / SPEECH_RATE)[:length]
             whole = torch.zeros(length, device=self._device)
-            whole[: len(samples)] = traffic.put(torch.from_numpy(np.ascontiguousarray(samples)), self._device)
+            whole[: len(samples)] = put(torch.from_numpy(np.ascontiguousarray(samples)), self._device)
             rows = whole.unfold(0, self._window, self._hop)
             chosen = torch.tensor([number - first for number in piece.windows])
-            parts.append(rows[traffic.put(chosen, self._device)])
+            parts.append(rows[put(chosen, self._device)])
         return torch.cat(parts)[:, None]
 
     @contextmanager

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from captioner.errors import ModelError, SettingsError
-from captioner.models.diarizer import pipelines, reassembly, traffic, voices
+from captioner.models.diarizer import pipelines, reassembly, voices
 from captioner.models.diarizer.batched import Batched, Vectors
 from captioner.models.diarizer.reassembly import Local
 from captioner.models.diarizer.trunks import Precision
 from captioner.models.protocols import Diarizer, Progress, SpeakerHint, Waveform
+from captioner.models.torch_layers import arithmetic
 from captioner.times import Span
 from captioner.types import SPEECH_RATE, Diarization
 
@@ -148,7 +149,7 @@ class _Pyannote:
         usable = [(audio, count) for audio, count in zip(audios, counts, strict=True) if count]
         # While windows are segmented, those before are embedded, and speakers are told apart in those before these.
         with (
-            traffic.arithmetic(loose=False),
+            arithmetic(loose=False),
             ThreadPoolExecutor(1, thread_name_prefix="captioner-voices") as hearing,
             ThreadPoolExecutor(1, thread_name_prefix="captioner-turns") as telling,
         ):

@@ -1,9 +1,8 @@
-"""What goes to a GPU and comes back without anybody waiting, how much goes at once, and how exactly it computes."""
+"""How much goes to a GPU at once, and how its answers come back without anybody waiting."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,6 @@ def fitting(device: Any) -> int:
     return int(max(1, min(MOST, free // 2 // PER_WINDOW)))
 
 
-def put(tensor: Any, device: Any) -> Any:
-    """On the device, without waiting for what it has in hand: a copy from ordinary memory would."""
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
 def fetched(answer: Any) -> Callable[[], NDArray[Any]]:
     """The answer's way back is begun, behind nothing that is given to the device later: what gives it once it is
     there."""
@@ -47,18 +41,3 @@ def fetched(answer: Any) -> Callable[[], NDArray[Any]]:
         return np.asarray(here.numpy())
 
     return get
-
-
-@contextmanager
-def arithmetic(*, loose: bool) -> Iterator[None]:
-    """Convolutions in TensorFloat-32 where that is good enough; filter banks and statistics never. Left as it was
-    found: others share the process. It holds for all threads."""
-    import torch
-
-    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = convolutions.allow_tf32, products.allow_tf32
-    convolutions.allow_tf32, products.allow_tf32 = loose, False
-    try:
-        yield
-    finally:
-        convolutions.allow_tf32, products.allow_tf32 = before
