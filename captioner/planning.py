@@ -175,7 +175,7 @@ class _Errand:
 
 
 def _plan(errand: _Errand, _tell: Callable[[Any], None]) -> bytes:
-    """The Planned, as the store keeps it: reading that takes a tenth of what unpickling it does."""
+    """The Planned, as the store keeps it: read in half of the time that unpickling it takes, and kept as it comes."""
     return pack(plan_recording(errand.job, errand.heard, errand.settings, errand.rate, errand.adopted))
 
 
