@@ -132,7 +132,9 @@ def _equality(options: argparse.Namespace) -> Row:
     return gpu_asr.equality(options.base, options.device, options.beam)
 
 
-def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace, *, pyannote: bool = False) -> Row:
+def _whole(
+    count: int, seconds: float, backend: str, options: argparse.Namespace, *, pyannote: bool = False, video: bool = False
+) -> Row:
     import gpu_build
 
     waves, model = _models(backend, options)
@@ -140,7 +142,7 @@ def _whole(count: int, seconds: float, backend: str, options: argparse.Namespace
     with gpu_build.scratch_folder() as scratch:
         if pyannote:
             model |= _pyannote(Path(scratch), waves, options)
-        return gpu_build.whole(Path(scratch), waves, count, seconds, **model)
+        return gpu_build.whole(Path(scratch), waves, count, seconds, video=video, **model)
 
 
 def _models(backend: str, options: argparse.Namespace) -> tuple[list[Any], Row]:
@@ -231,6 +233,12 @@ ROWS: dict[str, dict[str, Callable[[argparse.Namespace], Row]]] = {
         ),
         "6 h of the same": lambda options: _whole(
             *((4, 20.0) if options.tiny else (72, 300.0)), "whisper_torch", options, pyannote=True
+        ),
+        "1080p films, 1 h, pyannote": lambda options: _whole(
+            *((2, 20.0) if options.tiny else (12, 300.0)), "whisper_torch", options, pyannote=True, video=True
+        ),
+        "1080p films, 1 h, embedded diarizer": lambda options: _whole(
+            *((2, 20.0) if options.tiny else (12, 300.0)), "whisper_torch", options, video=True
         ),
     },
     "video": {"1080p to 512x512": _writing},

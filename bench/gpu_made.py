@@ -131,33 +131,55 @@ def pauses(seconds: float, seed: int) -> list[tuple[float, float]]:
     return found
 
 
-def film(path: Path, sound: np.ndarray, *, size: tuple[int, int] = (1920, 1080), fps: int = 25) -> None:
-    """H.264 at 25 to 30 Mbit/s with AAC: a moving pattern with a camera's grain, and `sound` at 48 kHz."""
+def film(path: Path, sound: np.ndarray, *, size: tuple[int, int] = (1920, 1080), fps: int = 25, again: int = 0) -> None:
+    """H.264 at 25 to 30 Mbit/s with AAC: a pattern to and fro with a camera's grain, and `sound` at 48 kHz. The same
+    pictures come `again` after so many, a multiple of 128, where that is given."""
     import av
 
-    width, height = size
-    chance = np.random.default_rng(len(sound))
     frames = round(len(sound) / RATE * fps)
-    grain = chance.normal(0, 2, (height + 64, width + 64)).astype(np.float32)
-    ramp = np.linspace(0, 4 * np.pi, width + 64, dtype=np.float32)[None, :]
-    field = 110 + 60 * np.sin(ramp + np.linspace(0, 6, height + 64, dtype=np.float32)[:, None])
     with av.open(str(path), "w") as target:
         video = target.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
         audio = target.add_stream("aac", rate=48_000, layout="mono")
         wide = np.repeat(sound, 3).astype(np.float32)
+        packets = []
+        for picture in _pictures(min(frames, again or frames), *size, fps):
+            packets += video.encode(picture)
+        packets += video.encode()
         for number in range(frames):
-            x, y = (number * 3) % 64, (number * 2) % 64
-            luma = field[y : y + height, x : x + width] + grain[-height - x or None : -x or None, :width]
-            plane = np.clip(luma[:height], 0, 255).astype(np.uint8)
-            picture = np.full((height * 3 // 2, width), 128, np.uint8)
-            picture[: len(plane)] = plane
-            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            target.mux(video.encode(frame))
-        target.mux(video.encode())
+            target.mux(_once_more(packets[number % len(packets)], number) if again else packets[number])
         for at in range(0, len(wide), 1024):
             block = av.AudioFrame.from_ndarray(wide[None, at : at + 1024], format="fltp", layout="mono")
             block.sample_rate, block.pts = 48_000, at
             target.mux(audio.encode(block))
         target.mux(audio.encode())
+
+
+def _pictures(count: int, width: int, height: int, fps: int):  # type: ignore[no-untyped-def]
+    import av
+
+    chance = np.random.default_rng(count)
+    grain = chance.normal(0, 2, (height + 64, width + 64)).astype(np.float32)
+    ramp = np.linspace(0, 4 * np.pi, width + 64, dtype=np.float32)[None, :]
+    field = 110 + 60 * np.sin(ramp + np.linspace(0, 6, height + 64, dtype=np.float32)[:, None])
+    for number in range(count):
+        x, y = abs(number * 2 % 128 - 64), abs(number % 128 - 64)
+        luma = field[y : y + height, x : x + width] + grain[-height - x or None : -x or None, :width]
+        plane = np.clip(luma[:height], 0, 255).astype(np.uint8)
+        picture = np.full((height * 3 // 2, width), 128, np.uint8)
+        picture[: len(plane)] = plane
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, fps)
+        yield frame
+
+
+def _once_more(packet, number: int):  # type: ignore[no-untyped-def]
+    """A picture's packet as that of another time: preset `ultrafast` has no pictures out of order."""
+    import av
+
+    made = av.Packet(bytes(packet))
+    made.pts = made.dts = number
+    made.duration = 1
+    made.time_base, made.stream, made.is_keyframe = packet.time_base, packet.stream, packet.is_keyframe
+    return made
