@@ -133,7 +133,13 @@ def _equality(options: argparse.Namespace) -> Row:
 
 
 def _whole(
-    count: int, seconds: float, backend: str, options: argparse.Namespace, *, pyannote: bool = False, video: bool = False
+    count: int,
+    seconds: float,
+    backend: str,
+    options: argparse.Namespace,
+    *,
+    pyannote: bool = False,
+    video: bool = False,
 ) -> Row:
     import gpu_build
 
