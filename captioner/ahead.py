@@ -66,7 +66,8 @@ class Ahead:
         if parts:
             told = partial(self._told, once(say, self._said))
             takes = inf if stages.store.meta(DIED) else sum(map(seconds_of, parts))
-            stages.time("write", lambda: stages.engine.apart(attempt, parts, self._done, told, None, takes))
+            run = partial(stages.engine.apart, attempt, parts, self._done, told, seconds=takes, long=True)
+            stages.time("write", run)
 
     def _entry(self, entry: PlannedJob) -> ToWrite:
         recording, cuts = entry.job.recording, tuple(filter(self._wanted, entry.planned.cuts))

@@ -36,9 +36,10 @@ ABREAST = 2
 """Packs that a stage has in hand: while one is with a model's process, the next is laid out for it."""
 CORES_ABREAST = {"vad": 4, "tagger": 4}
 """Of those that cores do: a pack of a few long recordings leaves most of them to others."""
-ONE = ("sound", "picture", "aligner", "plan", "ahead")
+ONE = ("sound", "aligner", "plan")
 """Stages that use all cores with one pack, or hardly any. Two packs planned at once would both be done only when both
-are, as they share one interpreter, and then wait for the same cores."""
+are, as they share one interpreter, and then wait for the same cores. Of pictures and clips the next pack begins where
+the last items of one leave cores without work."""
 TICK = 0.5
 """Seconds between two looks at whether somebody wants to stop: a wait without an end is deaf on some systems."""
 

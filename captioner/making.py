@@ -5,7 +5,7 @@ How clips are shared by workers stands here too, and which of them stand already
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -21,10 +21,12 @@ from captioner.store import WrittenRow, key_of
 from captioner.summary import Failure
 from captioner.types import Cut, Picture, Recording
 
-LEAST_SHARED = 8
-"""Cuts below which one recording is not shared: every worker decodes from its beginning or seeks."""
+LEAST_SHARED, LEAST_SOUNDS = 3, 8
+"""Cuts below which one recording is not shared, with and without picture: every worker opens it and seeks, which costs
+as much as half a clip."""
 PARTS = 3
-"""Parts of all the work for each worker: enough that none waits long for the last."""
+"""Parts of all the work for each worker at least. Each is a share of what is left then, so that the last are small and
+nobody waits long for them."""
 
 _SOUND_COST, _PICTURE_COST = 0.015, 0.3
 """Seconds that a second of a clip takes one core, roughly."""
@@ -170,12 +172,23 @@ def seconds_of(part: Part) -> float:
 
 def shared(wholes: Sequence[Part], workers: int) -> list[Part]:
     """The same work in parts, so that no worker waits long for another."""
-    total = sum(len(whole.entry.cuts) for whole in wholes)
-    return [whole.of(cuts) for whole in wholes for cuts in _parts(whole.entry, workers, total)]
+    left = sum(len(whole.entry.cuts) for whole in wholes)
+    parts = []
+    for whole in wholes:
+        for cuts in _parts(whole.entry, workers, left):
+            parts.append(whole.of(cuts))
+            left -= len(cuts)
+    return parts
 
 
-def _parts(entry: ToWrite, workers: int, total: int) -> list[tuple[Cut, ...]]:
-    """A recording with many cuts, of `total` in all recordings, is shared by the workers, each of which decodes its own
+def _parts(entry: ToWrite, workers: int, left: int) -> Iterator[Sequence[Cut]]:
+    """A recording with many cuts, of those `left` from it on, is shared by the workers, each of which decodes its own
     stretch of it."""
-    size = max(LEAST_SHARED, ceil(len(entry.cuts) / workers), ceil(total / (workers * PARTS)))
-    return [entry.cuts[at : at + size] for at in range(0, len(entry.cuts), size)]
+    cuts, at = entry.cuts, 0
+    least = LEAST_SHARED if entry.recording.has_picture else LEAST_SOUNDS
+    while at < len(cuts):
+        size = max(least, min(ceil(len(cuts) / workers), ceil((left - at) / (workers * PARTS))))
+        rest = len(cuts) - at - size
+        size += rest if rest < least else 0
+        yield cuts[at : at + size]
+        at += size

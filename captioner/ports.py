@@ -50,6 +50,8 @@ class Engine(Protocol):
         told: Callable[[T, Any], None] | None = None,
         tick: Callable[[], None] | None = None,
         seconds: float = inf,
+        *,
+        long: bool = False,
     ) -> None:
         """As `each`, in processes of their own where that is worth it; `work` stands at the top of a module. `seconds`:
         what it takes one core; infinite where it must not be done in this process."""

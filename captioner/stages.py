@@ -271,7 +271,8 @@ class Stages:
         errands = [_Errand(job, self.sound_file(job), gpus) for job in todo]
         takes = inf if died else sum(job.seconds for job in todo) / _SPEED[name]
         told = once(self.reporter.say)
-        self.time(name, lambda: self.engine.apart(work, errands, done, lambda _, text: told(text), seconds=takes))
+        run = partial(self.engine.apart, work, errands, done, lambda _, text: told(text))
+        self.time(name, lambda: run(seconds=takes, long=name == "picture"))
         self._remember_speed(name, todo)
 
     def _call(self, call: Callable[..., list[Any]], model: Any, part: Sequence[Job]) -> list[Any]:

@@ -43,6 +43,27 @@ def niceness(_: str, _tell: Tell) -> int:
     return os.nice(0)
 
 
+def wait_for(note: str, _tell: Tell) -> str:
+    """Says by a file that it is there; done as soon as there is a file `note`, or after half a minute."""
+    here = Path(f"{note}.{os.getpid()}")
+    here.touch()
+    until = time.monotonic() + 30
+    while not Path(note).exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    here.unlink()
+    return "let go" if Path(note).exists() else "nobody came"
+
+
+def company(folder: str, _tell: Tell) -> int:
+    """How many of its kind are at work at the same time."""
+    here = Path(folder, str(os.getpid()))
+    here.touch()
+    time.sleep(0.1)
+    found = len(list(Path(folder).iterdir()))
+    here.unlink()
+    return found
+
+
 def wait_long(note: str, _tell: Tell) -> None:
     """Leaves its process's number in the file `note` and does not come back; without a note it is done at once."""
     if not note:

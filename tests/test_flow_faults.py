@@ -144,9 +144,9 @@ def test_a_clip_that_killed_a_worker_is_never_made_in_the_builds_own_process(
     apart = Local.apart
 
     def watched(self: Local, work: Any, items: Any, done: Any, told: Any = None, tick: Any = None,
-                seconds: float = float("inf")) -> None:  # fmt: skip
+                seconds: float = float("inf"), *, long: bool = False) -> None:  # fmt: skip
         asked.append((work.__module__, seconds))
-        apart(self, work, items, done, told, tick, 0.0)
+        apart(self, work, items, done, told, tick, 0.0, long=long)
 
     def dies(part: making.Part, tell: Any) -> None:
         raise WorkerDied("worker 1: its process died (SIGSEGV)")
@@ -271,11 +271,11 @@ def test_workers_that_plan_make_and_name_change_nothing_and_cost_nobody_when_the
     done: list[str] = []
     do = hands.Hands.do
 
-    def counted(self: hands.Hands, work: Any, item: Any, tell: Any) -> Any:
+    def counted(self: hands.Hands, work: Any, item: Any, tell: Any, *, long: bool = False) -> Any:
         done.append(work.__name__)
         if work is naming.name_all:
             work = errands.name_and_die
-        return do(self, work, item, tell)
+        return do(self, work, item, tell, long=long)
 
     monkeypatch.setattr(hands.Hands, "do", counted)
     summary = build(Play(trouble), raw, tmp_path / "out")

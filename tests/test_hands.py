@@ -10,21 +10,25 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from captioner import stages
 from captioner.engine.child import NICE
 from captioner.engine.hands import CORES, SHARE, WORTH, workers
 from captioner.engine.local import Local
 from captioner.errors import Broken, CaptionerError, OutOfMemory, SettingsError, WorkerDied
-from captioner.making import ToWrite
+from captioner.making import LEAST_SHARED, LEAST_SOUNDS, Part, ToWrite, shared
+from captioner.media.cutting import ClipSpec
 from captioner.run import Quiet
 from captioner.settings import Settings
 from captioner.stages import Job, Stages
@@ -62,6 +66,67 @@ def said_by(engine: Local, words: list[str]) -> set[int]:
     answers: dict[str, Any] = {}
     engine.apart(errands.shout, words, answers.__setitem__)
     return {answer[1] for answer in answers.values() if not isinstance(answer, CaptionerError)}
+
+
+def test_of_what_takes_long_no_more_is_in_hand_than_there_are_cores_whoever_asks(tmp_path: Path) -> None:
+    found: list[int] = []
+    with Local(3, overlaps=True, processes=True) as engine, ThreadPoolExecutor(2) as pool:
+        calls = [
+            pool.submit(engine.apart, errands.company, [str(tmp_path)] * 6, lambda _, n: found.append(n), long=True)
+            for _ in range(2)
+        ]
+        assert [call.result(60) for call in calls] == [None, None]
+    assert len(found) == 12
+    assert max(found) <= 3
+
+
+def test_what_is_short_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
+    note, answers = tmp_path / "note", []
+    with Local(2, overlaps=True, processes=True) as engine, ThreadPoolExecutor(1) as pool:
+        long = pool.submit(
+            engine.apart, errands.wait_for, [str(note)] * 2, lambda _, answer: answers.append(answer), long=True
+        )
+        until = time.monotonic() + 20
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        said_by(engine, ["a", "b"])
+        note.touch()
+        long.result(30)
+    assert answers == ["let go"] * 2
+
+
+def test_who_waits_for_a_core_is_let_go_when_the_run_ends(tmp_path: Path) -> None:
+    with Local(1, overlaps=True, processes=True) as engine, ThreadPoolExecutor(2) as pool:
+        calls = [
+            pool.submit(engine.apart, errands.wait_for, [str(tmp_path / "never")], lambda *_: None, long=True)
+            for _ in range(2)
+        ]
+        until = time.monotonic() + 20
+        while not list(tmp_path.iterdir()) and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(OSError, match="No space"):
+            engine.apart(errands.shout, ["full"], lambda *_: None)
+        assert all(isinstance(call.exception(10), OSError) for call in calls)
+
+
+SHARES = st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=12)
+
+
+@given(SHARES, st.integers(1, 16))
+def test_clips_are_shared_in_order_in_parts_that_get_smaller(wanted: list[tuple[int, bool]], count: int) -> None:
+    wholes = []
+    for number, (many, picture) in enumerate(wanted):
+        recording = SimpleNamespace(has_picture=picture)
+        cuts = tuple(SimpleNamespace(id=f"{number} {place}") for place in range(many))
+        entry: Any = SimpleNamespace(recording=recording, cuts=cuts)
+        wholes.append(Part(ToWrite(entry.recording, None, entry.cuts), {}, {}, Path(), Path(), ClipSpec()))
+    parts = shared(wholes, count)
+    assert [cut for part in parts for cut in part.entry.cuts] == [cut for whole in wholes for cut in whole.entry.cuts]
+    for whole in wholes:
+        own = [part.entry.cuts for part in parts if part.entry.recording is whole.entry.recording]
+        least = LEAST_SHARED if whole.entry.recording.has_picture else LEAST_SOUNDS
+        assert all(len(cuts) >= least for cuts in own) or len(own) == 1
+        assert all(len(one) >= len(two) for one, two in pairwise(own[:-1]))
 
 
 def test_workers_stay_where_stages_overlap_and_only_within_the_run() -> None:

@@ -6,8 +6,9 @@ What kills a worker costs the item that it had in hand, and nobody else's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from math import ceil, inf
-from threading import Lock
+from threading import Condition
 from typing import Any, TypeVar
 
 from captioner.engine.loading import POOLS
@@ -52,21 +53,24 @@ def workers(threads: int, items: int, seconds: float, *, started: bool = False) 
 class Hands:
     """Worker processes, started when there is an item for one. Threads may ask at the same time, each for one item."""
 
-    def __init__(self, *, behind: bool = False) -> None:
-        """`behind`: see `House`."""
-        self._behind = behind
-        self._turn = Lock()
-        self._free: list[House] = []
+    def __init__(self, *, behind: bool = False, most: float = inf) -> None:
+        """`behind`: see `House`. `most`: long items that are in hand at the same time."""
+        self._behind, self._most = behind, most
+        self._turn = Condition()
+        self._free: list[tuple[int, House]] = []
+        """A heap: the first ones may have what the others lack, see `media.share`."""
         self._all: list[House] = []
+        self._long = 0
         self._over = False
 
-    def do(self, work: Work[T, R], item: T, tell: Tell) -> R:
+    def do(self, work: Work[T, R], item: T, tell: Tell, *, long: bool = False) -> R:
         """`work(item, tell)` in a worker; `tell` is called here, in this thread. Raises what it raised, of
         CaptionerError and OSError; WorkerDied where the worker died of it.
 
-        `work` is found by its module and its name: it must stand at the top of a module.
+        `work` is found by its module and its name: it must stand at the top of a module. `long`: keeps a core busy for
+        long, so that it waits for one that is free; a short one goes in between, for others wait for it.
         """
-        house = self._take()
+        number, house = self._take(long)
         try:
             answer: R = house.ask("run", None, f"{work.__module__}:{work.__qualname__}", (item,), _PATIENCE, tell)
             return answer
@@ -74,23 +78,30 @@ class Hands:
             raise WorkerDied(f"{error}; {_FEWER if error.killed else _AGAIN}") from error
         finally:
             with self._turn:
-                self._free.append(house)
+                heappush(self._free, (number, house))
+                self._long -= long
+                self._turn.notify()
 
-    def _take(self) -> House:
+    def _take(self, long: bool) -> tuple[int, House]:
         with self._turn:
+            while long and self._long >= self._most and not self._over:
+                self._turn.wait()
             if self._over:
                 raise WorkerDied("ended with the run")
+            self._long += long
             if self._free:
-                return self._free.pop()
-            number = {WORKER: str(len(self._all))}
-            house = House(f"worker {len(self._all) + 1}", _PATIENCE, _ENVIRONMENT | number, behind=self._behind)
+                return heappop(self._free)
+            number = len(self._all)
+            environment = _ENVIRONMENT | {WORKER: str(number)}
+            house = House(f"worker {number + 1}", _PATIENCE, environment, behind=self._behind)
             self._all.append(house)
-            return house
+            return number, house
 
     def end(self) -> None:
         """Ends every worker at once, whatever it does. May be called again, for one that was just starting."""
         with self._turn:
             self._over = True
+            self._turn.notify_all()
         for house in self._all:
             house.end()
 

@@ -122,12 +122,15 @@ class Local:
         told: Callable[[T, Any], None] | None = None,
         tick: Callable[[], None] | None = None,
         seconds: float = inf,
+        *,
+        long: bool = False,
     ) -> None:
         """As `each`, in processes where that is worth it. `work` stands at the top of a module; items and answers can
         be pickled. What it tells while it works reaches `told`, in the caller's thread, before the item is done.
 
-        `seconds`: what all items take one core, roughly; infinite where they must not be done here. An item whose
-        worker died is answered with a WorkerDied.
+        `seconds`: what all items take one core, roughly; infinite where they must not be done here. `long`: items take
+        seconds, and of all calls together no more of these are in hand than there are cores. An item whose worker died
+        is answered with a WorkerDied.
         """
         count = workers(self.threads, len(items), seconds, started=self._hands is not None)
         if self._processes is not None:
@@ -148,7 +151,7 @@ class Local:
                 self._each(lambda item: work(item, news.of(item)), items, finished, every, self.threads)
             else:
                 with self._lent() as hands:
-                    call = partial(_by_hand, hands, work, news)
+                    call = partial(_by_hand, hands, work, news, long)
                     self._each(call, items, finished, every, count, hands.end)
         finally:
             news.pass_on()
@@ -170,7 +173,7 @@ class Local:
         yield self._hands
 
     def _new_hands(self) -> Hands:
-        return Hands(behind=self._models.gpus > 0)
+        return Hands(behind=self._models.gpus > 0, most=self.threads)
 
     def _each(
         self,
@@ -231,8 +234,8 @@ class _News:
                 self._told(item, value)
 
 
-def _by_hand(hands: Hands, work: Callable[[T, Tell], R], news: _News, item: T) -> R:
-    return hands.do(work, item, news.of(item))
+def _by_hand(hands: Hands, work: Callable[[T, Tell], R], news: _News, long: bool, item: T) -> R:
+    return hands.do(work, item, news.of(item), long=long)
 
 
 def _outcome(future: Future[R]) -> R | CaptionerError:
