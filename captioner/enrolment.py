@@ -34,7 +34,7 @@ def heard(reference: Path) -> Anchor:
             decode_speech(reference, *probe(reference), target)
         except MediaError as error:
             raise UsageError(str(error)) from error
-        found = load(Options()).diarize([PcmFile(target, reference.name)], SpeakerHint())[0]
+        found = load(Options(device="cpu")).diarize([PcmFile(target, reference.name)], SpeakerHint())[0]
     lasted: dict[str, float] = {}
     for turn in found.turns:
         lasted[turn.speaker] = lasted.get(turn.speaker, 0.0) + turn.span.duration

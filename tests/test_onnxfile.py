@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from captioner.models.onnxfile import read
 
-SHIPPED = ("campplus-zh-en-192.onnx", "dnsmos-p835.onnx")
+SHIPPED = ("campplus-zh-en-192.onnx", "dnsmos-p835.onnx", "segmentation-3.0.onnx")
 
 
 def shipped(name: str) -> bytes:
@@ -39,6 +39,8 @@ def test_networks_are_read_as_by_onnx_itself(name: str) -> None:
             value = helper.get_attribute_value(given_)
             if given_.type == onnx.AttributeProto.TENSOR:
                 np.testing.assert_array_equal(node.attributes[given_.name], numpy_helper.to_array(value))
+            elif given_.type == onnx.AttributeProto.GRAPH:
+                assert node.attributes[given_.name] is None, "it is not read"
             else:
                 assert node.attributes[given_.name] == (tuple(value) if isinstance(value, list) else value)
 
@@ -78,9 +80,11 @@ def test_every_kind_of_number_is_read(raw: bool) -> None:
     assert odd.attributes == {"f": 0.5, "i": -3, "s": b"word", "fs": (1.5, -2.0), "js": (-1, 1 << 40)}
 
 
-def test_a_graph_within_a_graph_is_refused() -> None:
-    with pytest.raises(ValueError, match="a graph within a graph"):
-        read((files("captioner.models.weights") / "segmentation-3.0.onnx").read_bytes())
+def test_a_graph_within_a_graph_is_left_unread() -> None:
+    graph = read(shipped("segmentation-3.0.onnx"))
+    (choice,) = graph.of("If")
+    assert choice.attributes == {"then_branch": None, "else_branch": None}
+    assert [graph.known[node.inputs[1]].shape for node in graph.of("Conv")] == [(60, 80, 5), (60, 60, 5)]
 
 
 @given(st.binary(max_size=200))

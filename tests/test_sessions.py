@@ -16,7 +16,7 @@ from captioner.backends import Backend
 from captioner.engine.fleet import Fleet
 from captioner.engine.loading import CORES_A_HOUSE, CPU, Models
 from captioner.errors import ModelError, OutOfMemory, SettingsError
-from captioner.models import cuda, sessions
+from captioner.models import cuda, sessions, torch_layers
 from captioner.models.diarizer import embedded
 from captioner.models.protocols import SpeakerHint
 from captioner.models.registry import backend_module
@@ -30,7 +30,8 @@ SEGMENTATION = "segmentation-3.0.onnx"
 
 
 class Gpu:
-    """Stands in for ONNX Runtime with a CUDA provider: sessions are real and on the CPU, what was asked for is kept."""
+    """Stands in for ONNX Runtime with a CUDA provider, and no torch: sessions are real and on the CPU, what was asked
+    for is kept."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, starts: bool = True) -> None:
         self.asked: list[Any] = []
@@ -66,6 +67,8 @@ class Gpu:
         monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
         monkeypatch.setattr(cuda, "ready", lambda: cuda.Cuda(True, "made up"))
         monkeypatch.setattr(cuda, "count", lambda: 1)
+        monkeypatch.setattr(sessions, "on_gpu", lambda: True)
+        monkeypatch.setattr(torch_layers, "on_gpu", lambda: False)
 
 
 def asked_devices(gpu: Gpu) -> list[int | None]:
@@ -126,7 +129,7 @@ ON_GPU = {"diarizer": "embedded", "tagger": "onnx"}
 
 
 @pytest.mark.parametrize(("role", "name"), ON_GPU.items())
-def test_a_gpu_is_taken_only_where_onnx_runtime_can(role: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_taken_only_where_what_is_installed_can(role: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = backend_module(role, name)
     monkeypatch.setattr(cuda, "count", lambda: 2)
     for able, devices in ((False, [CPU]), (True, ["cuda:0", "cuda:1"])):
@@ -134,6 +137,16 @@ def test_a_gpu_is_taken_only_where_onnx_runtime_can(role: str, name: str, monkey
         with Models("auto", contain=False) as loader:
             assert loader._devices(Backend(role, name, module, module.Options())) == devices
             assert loader._devices(Backend(role, name, module, module.Options(device="cpu"))) == [CPU]
+
+
+@pytest.mark.parametrize("torch_there", [True, False])
+@pytest.mark.parametrize("provider", [True, False])
+def test_the_diarizer_may_be_on_a_gpu_by_torch_or_by_onnx_runtime(
+    torch_there: bool, provider: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_layers, "on_gpu", lambda: torch_there)
+    monkeypatch.setattr(sessions, "on_gpu", lambda: provider)
+    assert embedded.on_gpu() == (torch_there or provider)
 
 
 @models
@@ -145,7 +158,6 @@ def test_silero_stays_on_the_cpu() -> None:
 @models
 def test_a_gpu_that_fails_is_left_for_the_cpu_and_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = Gpu(monkeypatch, starts=False)
-    monkeypatch.setattr(embedded, "on_gpu", lambda: True)
     said: list[str] = []
     with Models("auto", contain=False) as loader:
         model = loader.load(Backend("diarizer", "embedded", embedded, embedded.Options(threads=1)), said.append)

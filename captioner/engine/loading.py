@@ -75,7 +75,7 @@ class Models:
             return self._here(backend, devices[0], say)
         if devices != [CPU] and hasattr(backend.module, "NETWORKS"):
             return self._halves(backend, devices, say)
-        if self._spread(backend):
+        if self._spread(backend) and (devices == [CPU] or not _one_a_gpu(backend)):
             return self._many(backend, devices, say)
         if len(devices) == 1:
             return self._remote(backend, devices[0], say)
@@ -267,6 +267,12 @@ def _what(backend: Backend) -> str:
 def _one_core(backend: Backend) -> bool:
     """Whether it uses one core well and several badly: what knows the CPU alone, and what says so."""
     return not hasattr(backend.options, "device") or getattr(backend.module, "ONE_CORE", False)
+
+
+def _one_a_gpu(backend: Backend) -> bool:
+    """Whether one process keeps a GPU busy by itself, though on the CPU it would use one core: what says so."""
+    able = getattr(backend.module, "one_a_gpu", None)
+    return able is not None and bool(able())
 
 
 def _once(say: Say) -> Say:

@@ -41,4 +41,4 @@ def banks(samples: Samples) -> NDArray[np.float32]:
     computer.accept_waveform(SPEECH_RATE, samples)
     computer.input_finished()
     rows = [computer.get_frame(index) for index in range(computer.num_frames_ready)]
-    return np.stack(rows) if rows else np.zeros((0, MELS), dtype=np.float32)
+    return np.concatenate(rows).reshape(-1, MELS) if rows else np.zeros((0, MELS), dtype=np.float32)

@@ -31,7 +31,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
-    """int, float, bytes, tuple of int, tuple of float, or Array."""
+    """int, float, bytes, tuple of int, tuple of float, or Array; None for a graph within the graph: it is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _node(data: memoryview) -> Node:
 
 
 def _attribute(data: memoryview) -> tuple[str, Any]:
-    name, content = "", None
+    name, content, graph = "", None, False
     many: list[Any] = []
     for field, value in _fields(data):
         if field == 1:
@@ -95,12 +95,12 @@ def _attribute(data: memoryview) -> tuple[str, Any]:
         elif field == 5:
             content = _tensor(value)[1]
         elif field == 6:
-            raise ValueError("a graph within a graph is not read here")
+            graph = True
         elif field == 7:
             many += struct.unpack(f"<{len(value) // 4}f", value)
         elif field == 8:
             many += _integers(value)
-    return name, content if content is not None else tuple(many)
+    return name, content if content is not None or graph else tuple(many)
 
 
 def _tensor(data: memoryview) -> tuple[str, Array]:

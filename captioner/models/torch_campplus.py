@@ -7,6 +7,7 @@ a call: what lies behind a stretch's end is zero before each convolution, as if 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -52,17 +53,24 @@ class CamPlus:
     def embed(self, banks: Any, lengths: Sequence[int]) -> NDArray[np.float32]:
         """Unit-length embeddings float32 (n, DIMENSIONS) of stretches that lie one after the other in filter bank
         frames (sum of `lengths`, MELS), a tensor on the device. Raises OutOfMemory, ModelError."""
+        return self.embed_at(banks, [0, *accumulate(lengths)][:-1], lengths)
+
+    def embed_at(self, banks: Any, starts: Sequence[int], lengths: Sequence[int]) -> NDArray[np.float32]:
+        """The same of stretches that begin at these frames, wherever they lie; they may overlap."""
         import torch
 
         with computing(f"{len(lengths)} speaker embeddings"):
-            rows = [part - part.mean(dim=0) for part in banks.split(list(lengths))]
-            size = -(-max(lengths) // FRAMES) * FRAMES
-            given = torch.zeros(-(-len(rows) // ROWS) * ROWS, size, MELS, device=self._device)
-            for row, part in zip(given, rows, strict=False):
-                row[: len(part)] = part
-            counts = torch.full((len(given),), size, device=self._device)
-            counts[: len(rows)] = torch.tensor(lengths, device=self._device)
-            vectors = self.forward(given, counts)[: len(rows)]
+            rows, size = -len(lengths) % ROWS, -(-max(lengths) // FRAMES) * FRAMES
+            # Rows that only fill up the call hear one frame again and again.
+            first, counts = (
+                torch.tensor([*values, *[filled] * rows], device=self._device)
+                for values, filled in ((starts, 0), (lengths, 1))
+            )
+            at = torch.arange(size, device=self._device)
+            given = banks[first[:, None] + torch.minimum(at, counts[:, None] - 1)]
+            inside = (at < counts[:, None])[..., None]
+            given = (given - (given * inside).sum(dim=1, keepdim=True) / counts[:, None, None]) * inside
+            vectors = self.forward(given, counts)[: len(lengths)]
             unit = vectors / vectors.norm(dim=1, keepdim=True).clamp_min(1e-9)
             return np.asarray(unit.cpu().numpy(), np.float32)
 

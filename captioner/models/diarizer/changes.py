@@ -8,6 +8,7 @@ piece and what comes after are surely two voices, the turnlet is split.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Generator, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -26,11 +27,59 @@ CLOSE = 24
 """Network frames (0.4 s) within which two changes are one."""
 WIDTHS = (1, 2, 3)
 """Pieces on either side that are compared, besides all."""
+NEAR, FAR, SURE = 0.42, 0.60, 2.0
+"""See `cuts`. Stricter than clustering: a wrong split costs a line its end."""
+
+Stretch = tuple[int, int]
+"""First filter bank frame, and one past the last."""
+Search = Generator[list[Stretch], NDArray[np.float32], list[int]]
+"""Asks for the embeddings float32 (n, d) of stretches, and again, and answers in the end."""
 
 
-def loudness(banks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Smoothed mean log energy of each filter bank frame: (frames, mels) -> (frames,)."""
-    level = banks.mean(axis=1, dtype=np.float64)
+def search(loudness: NDArray[np.float64]) -> Search:
+    """Filter bank frames at which another voice begins, in order; `loudness` (frames,): mean log energy of each."""
+    if len(loudness) <= LONG:
+        return []
+    level = smoothed(loudness)
+    parts = pieces(level)
+    vectors = yield parts
+    seconds = np.array([(end - start) / 100 for start, end in parts])
+    low, high = SHORT - 20, len(level) - SHORT + 20
+    tried = [places(level, parts[index][0], low, high) for index in cuts(vectors, seconds, NEAR, FAR, SURE)]
+    if not tried:
+        return []
+    sides = {at: ((max(0, at - PROBE), at), (at, min(at + PROBE, len(level)))) for some in tried for at in some}
+    asked = list(dict.fromkeys(side for both in sides.values() for side in both))
+    heard = dict(zip(asked, (yield asked), strict=True))
+    differ = {at: 1.0 - float(heard[before] @ heard[after]) for at, (before, after) in sides.items()}
+    return sorted({max(some, key=lambda at: (differ[at], -at)) for some in tried})
+
+
+def together(
+    searches: Sequence[Search], embed: Callable[[list[tuple[int, Stretch]]], NDArray[np.float32]]
+) -> list[list[int]]:
+    """What each search finds, where all ask at the same time. `embed` gets stretches, each with the place of the search
+    that asks, and gives a row each."""
+    answers: list[list[int]] = [[] for _ in searches]
+    given: dict[int, NDArray[np.float32] | None] = dict.fromkeys(range(len(searches)))
+    while given:
+        asked: dict[int, list[Stretch]] = {}
+        for place, vectors in given.items():
+            try:
+                # A generator begins with nothing.
+                asked[place] = next(searches[place]) if vectors is None else searches[place].send(vectors)
+            except StopIteration as end:
+                answers[place] = end.value
+        given = {}
+        if asked:
+            rows = embed([(place, stretch) for place, some in asked.items() for stretch in some])
+            edges = itertools.pairwise(itertools.accumulate(map(len, asked.values()), initial=0))
+            given = {place: rows[first:last] for place, (first, last) in zip(asked, edges, strict=True)}
+    return answers
+
+
+def smoothed(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(frames,) -> (frames,)"""
     kernel = np.ones(SMOOTH) / SMOOTH
     padded = np.pad(level, SMOOTH // 2, mode="edge")
     return np.convolve(padded, kernel, mode="valid")
@@ -53,34 +102,41 @@ def cuts(vectors: NDArray[np.float32], weights: NDArray[np.float64], near: float
     Two sides are two voices when the distance of their mean vectors is above `near` where both have `sure` seconds,
     and above `far` where the smaller has none; the clearest place is split first, then each side again.
     """
-    if len(vectors) < 2:
+    return _cuts(vectors * weights[:, None], weights, near, far, sure)
+
+
+def _cuts(
+    weighted: NDArray[np.float64], weights: NDArray[np.float64], near: float, far: float, sure: float
+) -> list[int]:
+    if len(weighted) < 2:
         return []
-    margins = [_margin(vectors, weights, place, near, far, sure) for place in range(1, len(vectors))]
+    margins = [_margin(weighted, weights, place, near, far, sure) for place in range(1, len(weighted))]
     place = 1 + int(np.argmax(margins))
     if margins[place - 1] <= 0:
         return []
-    before = cuts(vectors[:place], weights[:place], near, far, sure)
-    after = cuts(vectors[place:], weights[place:], near, far, sure)
+    before = _cuts(weighted[:place], weights[:place], near, far, sure)
+    after = _cuts(weighted[place:], weights[place:], near, far, sure)
     return [*before, place, *(place + index for index in after)]
 
 
 def _margin(
-    vectors: NDArray[np.float32], weights: NDArray[np.float64], place: int, near: float, far: float, sure: float
+    weighted: NDArray[np.float64], weights: NDArray[np.float64], place: int, near: float, far: float, sure: float
 ) -> float:
     """By how much the two sides of `place` are farther apart than one voice would be, at the clearest of some widths:
     a voice that interrupts another for a moment is lost in the mean of all that follows."""
     best = -np.inf
-    for width in (*WIDTHS, len(vectors)):
+    for width in (*WIDTHS, len(weighted)):
         left, right = slice(max(0, place - width), place), slice(place, place + width)
-        distance = 1.0 - float(_mean(vectors[left], weights[left]) @ _mean(vectors[right], weights[right]))
+        distance = 1.0 - float(_mean(weighted[left]) @ _mean(weighted[right]))
         smaller = min(weights[left].sum(), weights[right].sum())
         best = max(best, distance - near - (far - near) * max(0.0, 1.0 - smaller / sure))
     return best
 
 
-def _mean(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = (vectors * weights[:, None]).sum(axis=0)
-    return total / max(float(np.linalg.norm(total)), 1e-9)
+def _mean(weighted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean's direction."""
+    total: NDArray[np.float64] = weighted.sum(axis=0)
+    return total / max(float(np.sqrt(total @ total)), 1e-9)
 
 
 def apart(found: AbstractSet[int]) -> list[int]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.models.diarizer.windows import FRAMES, SPEAKERS, Local, clean
+from captioner.models.diarizer.windows import FRAMES, Local, clean
 
 JOIN = 30
 """Frames (0.5 s) of nobody else's speech across which one local speaker goes on."""
@@ -79,7 +79,7 @@ def units_of(window: int, first: int, local: Local) -> list[Unit]:
     """The units of one window whose first frame is `first` on the grid, in order of start."""
     alone = clean(local)
     found: list[Unit] = []
-    for speaker in range(SPEAKERS):
+    for speaker in np.flatnonzero(local.any(axis=0)).tolist():
         others = alone.any(axis=1) & ~alone[:, speaker]
         joined: list[tuple[int, int]] = []
         for start, end in runs(local[:, speaker] == 1):
@@ -97,72 +97,82 @@ def turnlets_of(units: Sequence[Unit], firsts: Sequence[int]) -> list[Turnlet]:
     The units of a turnlet span LONGEST frames at most: where somebody talks for a minute without a pause, a chain of
     windows would else make one turnlet of it.
     """
-    by_window: dict[int, list[int]] = {}
-    group: list[int] = []
-    members: list[list[int]] = []
-    for index, unit in enumerate(units):
-        choice = _same_speech(index, units, firsts, by_window, members, group)
-        if choice is None:
-            choice = len(members)
-            members.append([])
-        members[choice].append(index)
-        group.append(choice)
-        by_window.setdefault(unit.window, []).append(index)
-    return [_turnlet(ids, units) for ids in members]
+    gathering = _Gathering(units, firsts)
+    for index in range(len(units)):
+        gathering.add(index)
+    return [_turnlet(ids, units, gathering.spoken) for ids in gathering.members]
 
 
-def _turnlet(ids: list[int], units: Sequence[Unit]) -> Turnlet:
-    best = units[max(ids, key=lambda i: (int(units[i].alone.sum()), -i))]
+def _turnlet(ids: list[int], units: Sequence[Unit], spoken: Sequence[int]) -> Turnlet:
+    best = units[max(ids, key=lambda i: (spoken[i], -i))]
     start, end = min(units[i].start for i in ids), max(units[i].end for i in ids)
     alone = np.zeros(end - start, dtype=np.bool_)
     for unit in (units[i] for i in ids):
         alone[unit.start - start : unit.end - start] |= unit.alone
     alone[best.start - start : best.end - start] = best.alone
-    return Turnlet(tuple(ids), Unit(best.window, best.local, start, end, alone), int(alone.sum()))
+    return Turnlet(tuple(ids), Unit(best.window, best.local, start, end, alone), int(np.count_nonzero(alone)))
 
 
-def _same_speech(
-    index: int,
-    units: Sequence[Unit],
-    firsts: Sequence[int],
-    by_window: dict[int, list[int]],
-    members: list[list[int]],
-    group: list[int],
-) -> int | None:
-    unit = units[index]
-    best, choice = SAME, None
-    for window in range(unit.window - 1, unit.window - 1 - BACK, -1):
-        for other in by_window.get(window, ()):
-            likeness = _likeness(unit, units[other], firsts[unit.window], firsts[window] + FRAMES)
-            if likeness > best and _fits(unit, [units[member] for member in members[group[other]]]):
-                best, choice = likeness, group[other]
-    return choice
+class _Gathering:
+    """Units of the same speech, found one after the other."""
+
+    def __init__(self, units: Sequence[Unit], firsts: Sequence[int]) -> None:
+        self._units, self._firsts = units, firsts
+        self.spoken = [int(np.count_nonzero(unit.alone)) for unit in units]
+        """Frames of each unit that nobody else speaks in."""
+        self.members: list[list[int]] = []
+        self._spans: list[tuple[int, int]] = []
+        """Of the members' units together."""
+        self._by_window: dict[int, list[tuple[int, int]]] = {}
+        """Units of a window, each with the members that it is among."""
+
+    def add(self, index: int) -> None:
+        unit, choice = self._units[index], self._same_speech(index)
+        if choice is None:
+            choice = len(self.members)
+            self.members.append([])
+            self._spans.append((unit.start, unit.end))
+        self.members[choice].append(index)
+        start, end = self._spans[choice]
+        self._spans[choice] = min(start, unit.start), max(end, unit.end)
+        self._by_window.setdefault(unit.window, []).append((index, choice))
+
+    def _same_speech(self, index: int) -> int | None:
+        unit = self._units[index]
+        best, found = SAME, None
+        for window in range(unit.window - 1, unit.window - 1 - BACK, -1):
+            end = self._firsts[window] + FRAMES if window >= 0 else 0
+            for other, choice in self._by_window.get(window, ()):
+                likeness = self._likeness(index, other, self._firsts[unit.window], end)
+                if likeness > best and self._fits(unit, choice):
+                    best, found = likeness, choice
+        return found
+
+    def _fits(self, unit: Unit, choice: int) -> bool:
+        """Whether a unit may join others: none of its own window, and not too long a stretch with them."""
+        start, end = self._spans[choice]
+        if max(end, unit.end) - min(start, unit.start) > LONGEST:
+            return False
+        return all(self._units[member].window != unit.window for member in self.members[choice])
+
+    def _likeness(self, index: int, other: int, low: int, high: int) -> float:
+        """Common part of the lone speech of two units, over all of it between frames `low` and `high`, which both
+        heard; 0 where most of the shorter unit lies outside."""
+        one, two = self._units[index], self._units[other]
+        start, end = max(low, one.start, two.start), min(high, one.end, two.end)
+        least = SAME * min(self.spoken[index], self.spoken[other])
+        if end <= start or end - start < least:
+            return 0.0
+        both = np.count_nonzero(_between(one, start, end) & _between(two, start, end))
+        if not both or both < least:
+            return 0.0
+        alone = np.count_nonzero(_between(one, low, high)) + np.count_nonzero(_between(two, low, high))
+        return both / (alone - both)
 
 
-def _fits(unit: Unit, others: Sequence[Unit]) -> bool:
-    """Whether a unit may join others: none of its own window, and not too long a stretch with them."""
-    start, end = min(other.start for other in others), max(other.end for other in others)
-    return max(end, unit.end) - min(start, unit.start) <= LONGEST and all(unit.window != o.window for o in others)
-
-
-def _likeness(one: Unit, two: Unit, low: int, high: int) -> float:
-    """Common part of the lone speech of two units, over all of it between frames `low` and `high`, which both heard;
-    0 where most of the shorter unit lies outside."""
-    a, b = _cropped(one, low, high), _cropped(two, low, high)
-    both = float((a & b).sum())
-    either = float((a | b).sum())
-    shorter = min(one.alone.sum(), two.alone.sum())
-    if not either or both < SAME * shorter:
-        return 0.0
-    return both / either
-
-
-def _cropped(unit: Unit, low: int, high: int) -> NDArray[np.bool_]:
-    out = np.zeros(max(0, high - low), dtype=np.bool_)
-    start, end = max(unit.start, low), min(unit.end, high)
-    if start < end:
-        out[start - low : end - low] = unit.alone[start - unit.start : end - unit.start]
-    return out
+def _between(unit: Unit, low: int, high: int) -> NDArray[np.bool_]:
+    """Its frames in [low, high) on the recording's grid."""
+    return unit.alone[max(0, low - unit.start) : max(0, high - unit.start)]
 
 
 def evidence(

@@ -8,6 +8,7 @@ start on multiples of `HOP`, so that the frames of all windows lie on one grid a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,13 @@ def edge(frame: int) -> float:
 
 def speakers(logits: NDArray[np.float32]) -> Local:
     """Most probable set of local speakers of each frame: (..., 7) -> uint8 (..., SPEAKERS)."""
-    best: Local = _POWERSET[np.argmax(logits, axis=-1)]
-    return best
+    return sets(np.argmax(logits, axis=-1))
+
+
+def sets(classes: NDArray[np.integer[Any]]) -> Local:
+    """The set of local speakers that each class stands for: (...) -> uint8 (..., SPEAKERS)."""
+    found: Local = _POWERSET[classes]
+    return found
 
 
 def clean(local: Local) -> NDArray[np.bool_]:
