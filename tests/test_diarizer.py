@@ -105,6 +105,51 @@ def test_two_people_of_one_window_are_never_one_turnlet() -> None:
     assert len(turnlets.turnlets_of(units, [0])) == 2
 
 
+def likeness(one: Unit, two: Unit, low: int, high: int) -> float:
+    """What `turnlets` computes, in the plainest way."""
+    mine, theirs = ({u.start + i for i in np.flatnonzero(u.alone)} & set(range(low, high)) for u in (one, two))
+    both, shorter = len(mine & theirs), min(int(one.alone.sum()), int(two.alone.sum()))
+    return both / len(mine | theirs) if both and both >= turnlets.SAME * shorter else 0.0
+
+
+def plain_turnlets(units: list[Unit], firsts: list[int]) -> list[list[int]]:
+    """The same, pair after pair."""
+    members: list[list[int]] = []
+    for index, unit in enumerate(units):
+        best, chosen = turnlets.SAME, None
+        for window in range(unit.window - 1, unit.window - 1 - turnlets.BACK, -1):
+            for group in sorted(members, key=lambda ids: [i for i in ids if units[i].window == window] or [index]):
+                for other in (i for i in group if units[i].window == window):
+                    end = firsts[window] + windows.FRAMES
+                    alike = likeness(unit, units[other], firsts[unit.window], end)
+                    start, last = min(units[i].start for i in group), max(units[i].end for i in group)
+                    fits = max(last, unit.end) - min(start, unit.start) <= turnlets.LONGEST
+                    if alike > best and fits and all(units[i].window != unit.window for i in group):
+                        best, chosen = alike, group
+        if chosen is None:
+            members.append(chosen := [])
+        chosen.append(index)
+    return members
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(2, 7))
+def test_turnlets_are_what_comparing_all_units_gives(seed: int, count: int) -> None:
+    chance = np.random.default_rng(seed)
+    firsts = [index * windows.STRIDE for index in range(count)]
+    truth = np.zeros((firsts[-1] + windows.FRAMES, windows.SPEAKERS), np.uint8)
+    for _ in range(3 * count):
+        start, length = int(chance.integers(0, len(truth))), int(chance.integers(5, 250))
+        truth[start : start + length, chance.integers(windows.SPEAKERS)] ^= 1
+    units: list[Unit] = []
+    for index, first in enumerate(firsts):
+        # Every window hears a little else, and calls people what it likes.
+        seen = np.roll(truth[first : first + windows.FRAMES], int(chance.integers(-15, 16)), axis=0)
+        units += turnlets.units_of(index, first, seen[:, chance.permutation(windows.SPEAKERS)])
+    found = turnlets.turnlets_of(units, firsts)
+    assert [list(turnlet.units) for turnlet in found] == plain_turnlets(units, firsts)
+
+
 def test_windows_vote_on_who_is_whom() -> None:
     units = turnlets.units_of(0, 0, local((0, 0, 100), (1, 90, 200), (0, 250, 300)))
     found = turnlets.turnlets_of(units, [0])
@@ -153,6 +198,49 @@ def test_a_change_is_found_between_the_pieces_where_it_is(order: str) -> None:
     weights = np.full(len(order), 1.2)
     wanted = [index for index in range(1, len(order)) if order[index] != order[index - 1]]
     assert changes.cuts(vectors, weights, 0.42, 0.6, 2.0) == wanted
+
+
+@pytest.mark.parametrize("orders", [["aabb", "a", "abc", "aaaa", ""], ["aabb"]])
+def test_all_searches_ask_together_and_find_what_each_finds_alone(orders: list[str]) -> None:
+    rng, people = np.random.default_rng(2), dict(zip("abc", voices(1, 3), strict=True))
+    whole = [np.repeat(list(order), 150) for order in orders]
+    quiet = [np.where(np.arange(len(who)) % 150 == 0, 0.0, 1.0) + rng.uniform(0, 0.1, len(who)) for who in whole]
+    calls: list[int] = []
+
+    def embed(asked: list[tuple[int, changes.Stretch]]) -> np.ndarray:
+        """A stretch's voice: of whom most of it is, and the more of others the less clearly."""
+        calls.append(len(asked))
+        mixed = [sum(people[who] for who in whole[place][start:end]) for place, (start, end) in asked]
+        return np.stack([heard(np.random.default_rng(5), one / np.linalg.norm(one), 0.02) for one in mixed])
+
+    found = changes.together([changes.search(level) for level in quiet], embed)
+    assert len(calls) <= 2, "all pieces, then all places"
+    for order, who, places in zip(orders, whole, found, strict=True):
+        wanted = [150 * index for index in range(1, len(order)) if order[index] != order[index - 1]]
+        assert len(places) == len(wanted)
+        assert all(abs(place - at) <= changes.SMOOTH for place, at in zip(places, wanted, strict=True)), who
+    for place, level in enumerate(quiet):
+        alone = changes.together([changes.search(level)], lambda asked, p=place: embed([(p, one) for _, one in asked]))
+        assert alone == [found[place]]
+
+
+def test_places_are_tried_and_the_clearest_is_taken() -> None:
+    level = np.ones(600)
+    level[[180, 260, 360]] = 0.0, 0.2, 0.0
+    asked: list[list[changes.Stretch]] = []
+
+    def embed(given_: list[tuple[int, changes.Stretch]]) -> np.ndarray:
+        asked.append([one for _, one in given_])
+        one, two = voices(4, 2)
+        # The voice changes at 260, which is not the quietest place: pieces end at 180 and 360.
+        shares = [np.clip((260 - start) / (end - start), 0, 1) for start, end in asked[-1]]
+        return np.stack([(s * one + (1 - s) * two) / np.hypot(s, 1 - s) for s in shares]).astype(np.float32)
+
+    (found,) = changes.together([changes.search(level)], embed)
+    assert [abs(place - 260) <= changes.SMOOTH for place in found] == [True]
+    assert len(asked) == 2
+    assert len(set(asked[1])) == len(asked[1]), "nothing is asked twice"
+    assert all(0 <= start < end <= 600 and end - start <= changes.PROBE for start, end in asked[1])
 
 
 # -- who is whom -----------------------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ class _Gathering:
         for window in range(unit.window - 1, unit.window - 1 - BACK, -1):
             end = self._firsts[window] + FRAMES if window >= 0 else 0
             for other, choice in self._by_window.get(window, ()):
+                if self._units[other].end <= unit.start or self._units[other].start >= unit.end:
+                    continue  # most are: this is asked about every pair
                 likeness = self._likeness(index, other, self._firsts[unit.window], end)
                 if likeness > best and self._fits(unit, choice):
                     best, found = likeness, choice
