@@ -220,7 +220,7 @@ def test_all_searches_ask_together_and_find_what_each_finds_alone(orders: list[s
         assert len(places) == len(wanted)
         assert all(abs(place - at) <= changes.SMOOTH for place, at in zip(places, wanted, strict=True)), who
     for place, level in enumerate(quiet):
-        alone = changes.together([changes.search(level)], lambda asked, p=place: embed([(p, one) for _, one in asked]))
+        alone = changes.together([changes.search(level)], lambda asked: embed([(place, one) for _, one in asked]))  # noqa: B023
         assert alone == [found[place]]
 
 

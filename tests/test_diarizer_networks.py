@@ -145,6 +145,16 @@ def test_stretches_may_lie_anywhere_and_overlap(torch: Any, device: Any) -> None
 
 
 @models
+def test_a_stretch_without_sound_has_no_voice_and_no_change(device: Any) -> None:
+    nowhere = Stretch(Heard(np.zeros(RATE, np.float32)), Unit(0, 0, 100, 300, np.ones(200, np.bool_)))
+    short = Stretch(Heard(hiss(1.0, -20)), Unit(0, 0, 10, 15, np.ones(5, np.bool_)))
+    networks = torch_networks.Networks(device)
+    for asked in ([nowhere], [short, nowhere]):
+        assert list(networks.search(asked)) == [[]] * len(asked)
+        assert not np.any(list(networks.embed(asked)))
+
+
+@models
 def test_another_file_is_refused(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from captioner.models.diarizer import torch_segmentation
 
@@ -193,7 +203,6 @@ def test_a_gpu_hears_what_a_cpu_hears(torch: Any) -> None:
     diarizer = embedded.load(embedded.Options(device="cuda:0"))
     assert torch.cuda.max_memory_allocated("cuda:0") > 100 << 20, "it is warm"
     assert_alike(diarizer.diarize(audios(), ANY), on_cpu(), audios())
-    assert not torch.backends.cudnn.allow_tf32 or not torch.backends.cuda.matmul.allow_tf32
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
@@ -270,11 +279,11 @@ def test_windows_share_the_sound_that_is_read_once(recordings: list[tuple[int, i
     assert [audio.reads for audio in heard] == [int(any(one.audio is audio for one in asked)) for audio in heard]
     assert len(starts) == len(asked)
     for window, start in zip(asked, starts, strict=True):
-        samples = window.read()
+        alone = window.read()
         found = sound[start : start + windows.WINDOW]
         assert len(found) == windows.WINDOW
-        np.testing.assert_array_equal(found[: len(samples)], samples)
-        assert not found[len(samples) :].any()
+        np.testing.assert_array_equal(found[: len(alone)], alone)
+        assert not found[len(alone) :].any()
 
 
 @pytest.mark.parametrize("samples", [0, 399, 400, 559, 560, 16_000, 16_037])

@@ -17,7 +17,7 @@ from captioner.models.diarizer import changes, windows
 from captioner.models.diarizer.stretches import SYLLABLE, Stretch, Window, bank_frames, between, middle
 from captioner.models.diarizer.torch_segmentation import FRONT, Segmentation
 from captioner.models.diarizer.turnlets import CAP
-from captioner.models.embedding import DIMENSIONS
+from captioner.models.embedding import DIMENSIONS, MELS
 from captioner.models.fitting import Room, fitted
 from captioner.models.torch_campplus import FRAMES, HOP, ROWS, Banks, CamPlus
 from captioner.models.torch_layers import computing, put
@@ -115,6 +115,8 @@ class Networks:
         """Filter banks (sum of all chosen, MELS) of the chosen frames of each sound, on the device."""
         import torch
 
+        if not any(map(len, chosen)):
+            return torch.zeros(0, MELS, device=self._device)
         firsts = accumulate((len(sound) for sound in sounds), initial=0)
         starts = [first + own * HOP for first, own in zip(firsts, chosen, strict=False)]
         sound = put(torch.from_numpy(np.concatenate(sounds)), self._device)
