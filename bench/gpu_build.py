@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,16 +139,16 @@ def writing(scratch: Path, clips: int, threads: int) -> dict[str, Any]:
 
 def _watched(recordings: list[Any], device: str, threads: int) -> tuple[float, dict[str, Any]]:
     """The picture stage, as builds run it: times real time, and what it found of each."""
-    from captioner import stages
     from captioner.engine.local import Local
     from captioner.models import cuda
+    from captioner.reading import watch_all
 
-    gpus, found = cuda.decoders(device), {}
-    errands = [stages._Errand(stages.Job(each, {}), Path(), gpus) for each in recordings]
-    start = time.perf_counter()
-    Local(threads).apart(
-        stages._look, errands, lambda errand, answer: found.__setitem__(errand.job.recording.name, answer),
-        lambda _, text: print(f"  {text}", file=sys.stderr, flush=True),
+    found: dict[str, Any] = {}
+    start, engine = time.perf_counter(), Local(threads)
+    apart = partial(engine.apart, told=lambda _, text: print(f"  {text}", file=sys.stderr, flush=True), long=True)
+    watch_all(
+        recordings, cuda.decoders(device), engine, apart,
+        lambda recording, answer: found.__setitem__(recording.name, answer),
     )  # fmt: skip
     took = time.perf_counter() - start
     return sum(picture.end for picture in found.values()) / took, found

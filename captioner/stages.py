@@ -17,13 +17,16 @@ from captioner.backends import Backend
 from captioner.errors import CaptionerError, RecordingError, UsageError, WorkerDied
 from captioner.models import cuda
 from captioner.ports import Engine, Reporter
+from captioner.reading import Apart, ToDecode, decode, watch_all
 from captioner.settings import Settings
 from captioner.store import Store, key_of
 from captioner.summary import Failure
-from captioner.types import Activity, Picture, Recording, Sound, Transcript
+from captioner.types import Activity, Recording, Transcript
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Keep = Callable[[Recording, Any], None]
 
 SOUND_VERSION = "2"
 PICTURE_VERSION = "3"
@@ -55,33 +58,6 @@ class Job:
 
 _SPEED = {"sound": 1000.0, "picture": 20.0}
 """Seconds of a recording that one core does in a second, roughly."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Errand:
-    """One recording to be decoded, maybe in another process."""
-
-    job: Job
-    sound: Path
-    """Where its waveform belongs."""
-    gpus: tuple[int, ...] = ()
-    """Those whose decoders may help with its picture."""
-
-
-def _decode(errand: _Errand, _tell: Callable[[Any], None]) -> Sound:
-    from captioner.media.sound import decode_speech
-
-    recording = errand.job.recording
-    return decode_speech(Path(recording.path), recording.audio, recording.video, errand.sound)
-
-
-def _look(errand: _Errand, tell: Callable[[Any], None]) -> Picture:
-    from captioner.media.decoding import opener
-    from captioner.media.shots import watch
-
-    recording = errand.job.recording
-    assert recording.video is not None
-    return watch(Path(recording.path), recording.video, opener(errand.gpus), tell)
 
 
 def once(say: Callable[[str], None], said: set[str] | None = None) -> Callable[[str], None]:
@@ -174,11 +150,20 @@ class Stages:
         def stale(job: Job) -> bool:
             return job.keys["sound"] not in self.have or not self.sound_file(job).exists()
 
-        self._each("sound", jobs, _decode, stale)
+        def run(todo: Mapping[Recording, Job], apart: Apart, keep: Keep) -> None:
+            errands = [ToDecode(recording, self.sound_file(job)) for recording, job in todo.items()]
+            apart(decode, errands, lambda errand, answer: keep(errand.recording, answer))
+
+        self._files("sound", jobs, stale, run)
 
     def picture(self, jobs: Sequence[Job]) -> None:
         with_picture = [job for job in jobs if job.recording.video is not None]
-        self._each("picture", with_picture, _look, lambda job: job.keys["picture"] not in self.have)
+
+        def run(todo: Mapping[Recording, Job], apart: Apart, keep: Keep) -> None:
+            gpus = () if self.store.meta(DIED) else cuda.decoders(self.settings.device)
+            watch_all(list(todo), gpus, self.engine, apart, keep)
+
+        self._files("picture", with_picture, lambda job: job.keys["picture"] not in self.have, run)
 
     def vad(self, jobs: Sequence[Job]) -> None:
         self._batches("vad", jobs, lambda model, batch, step: model.listen(self._waves(batch), step))
@@ -250,30 +235,29 @@ class Stages:
     def _waves(self, jobs: Sequence[Job]) -> list[Any]:
         return list(map(self.waveform, jobs))
 
-    def _each(
+    def _files(
         self,
         name: str,
         jobs: Sequence[Job],
-        work: Callable[[_Errand, Callable[[Any], None]], Any],
         stale: Callable[[Job], bool],
+        run: Callable[[Mapping[Recording, Job], Apart, Keep], None],
     ) -> None:
-        todo = [job for job in jobs if stale(job) and not self.failed_before(job, name)]
+        """What is done file by file, in other processes."""
+        todo = {job.recording: job for job in jobs if stale(job) and not self.failed_before(job, name)}
         if not todo:
             return
         self.reporter.stage(name, len(todo), "files")
 
-        def done(errand: _Errand, answer: Any) -> None:
-            self._keep(errand.job, name, answer)
+        def keep(recording: Recording, answer: Any) -> None:
+            self._keep(todo[recording], name, answer)
             self.reporter.advance(1)
 
-        died = bool(self.store.meta(DIED))
-        gpus = () if died or name != "picture" else cuda.decoders(self.settings.device)
-        errands = [_Errand(job, self.sound_file(job), gpus) for job in todo]
-        takes = inf if died else sum(job.seconds for job in todo) / _SPEED[name]
+        takes = inf if self.store.meta(DIED) else sum(job.seconds for job in todo.values()) / _SPEED[name]
         told = once(self.reporter.say)
-        run = partial(self.engine.apart, work, errands, done, lambda _, text: told(text))
-        self.time(name, lambda: run(seconds=takes, long=name == "picture"))
-        self._remember_speed(name, todo)
+        long = name == "picture"
+        apart = partial(self.engine.apart, told=lambda _, text: told(text), seconds=takes, long=long)
+        self.time(name, lambda: run(todo, apart, keep))
+        self._remember_speed(name, list(todo.values()))
 
     def _call(self, call: Callable[..., list[Any]], model: Any, part: Sequence[Job]) -> list[Any]:
         return call(model, part, self.reporter.advance)

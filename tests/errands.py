@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from captioner import naming, stages
+from captioner import naming, reading
 from captioner.errors import SettingsError
 from captioner.making import Part, make
 from captioner.media import check, container
@@ -93,8 +93,8 @@ def name_and_die(errand: naming.Errand, tell: Tell) -> None:
     os.abort()
 
 
-def decode_and_die(errand: stages._Errand, tell: Tell) -> Sound:
+def decode_and_die(errand: reading.ToDecode, tell: Tell) -> Sound:
     """As the stage decodes, in a process that a file named `deadly` kills."""
-    if "deadly" in errand.job.recording.name:
+    if "deadly" in errand.recording.name:
         os.abort()
-    return stages._decode(errand, tell)
+    return reading.decode(errand, tell)

@@ -23,7 +23,7 @@ from captioner.media.decoding import CODECS, Nvdec, Opener, Session, Window
 from captioner.media.picture import Converter
 from captioner.media.probe import probe
 from captioner.media.share import WORKER, gpu_of_this_process
-from captioner.media.shots import watch
+from captioner.media.watching import watch
 from captioner.models import cuda
 from captioner.run import Quiet
 from captioner.settings import Settings

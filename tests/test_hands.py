@@ -331,7 +331,7 @@ def test_a_file_that_kills_its_decoder_is_named_and_tried_again(
 ) -> None:
     make(raw / "deadly.wav", None, Audio(noise(1.0, 16000), 16000))
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "_decode", errands.decode_and_die)
+        patch.setattr(stages, "decode", errands.decode_and_die)
         _, found, failed = decoded(raw, tmp_path / "home", processes=True)
         again = decoded(raw, tmp_path / "home", processes=None)[2]
     assert "SIGABRT" in again["deadly.wav"], "what killed a worker is not let into this process"

@@ -11,10 +11,11 @@ PACKAGE = Path(__file__).parent.parent / "captioner"
 
 ORDER = """
 errors times scripts measures types formats speech cuts captions decisions settings media models jsonlines toldtable
-rowtable cliptables store journal reviewlog summary captionfiles templates_io tokenizing adopt backends ports stages
-identify drafting rowmaking planning shaping measuring identities judging describing captioning naming making writing
-ahead turnfiles forecast flow pipeline rendering engine trainers checks report progress run enrolment speakerlist
-speakercommands review speakercli reviewcli checkcli exporting exportcli fetchcli doctor doctorcli cli __main__
+rowtable cliptables store journal reviewlog summary captionfiles templates_io tokenizing adopt backends ports reading
+stages identify drafting rowmaking planning shaping measuring identities judging describing captioning naming making
+writing ahead turnfiles forecast flow pipeline rendering engine trainers checks report progress run enrolment
+speakerlist speakercommands review speakercli reviewcli checkcli exporting exportcli fetchcli doctor doctorcli cli
+__main__
 """.split()  # noqa: SIM905  one name a word reads best
 """From the bottom of the house to the top: a room may import those before it."""
 

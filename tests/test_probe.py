@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from captioner.errors import Broken, MediaError, NoAudio, NotMedia
 from captioner.media.probe import probe
 from captioner.media.rates import constant_rate
-from captioner.media.shots import watch
 from captioner.media.sound import decode_speech
+from captioner.media.watching import watch
 from captioner.types import VideoStream
 from tests.factory import CODECS, Audio, Video, clicks, cover, make, tone
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from captioner.errors import Broken
 from captioner.media.container import opened
 from captioner.media.probe import probe
-from captioner.media.shots import shown_at, watch
+from captioner.media.shots import shown_at
+from captioner.media.watching import watch
 from captioner.types import Picture
 from tests.factory import Audio, Draw, Pixels, Video, make, tone
 

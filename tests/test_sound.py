@@ -309,7 +309,7 @@ def test_pieces_always_follow_each_other(frames: list[tuple[float | None, int]])
 def test_pictures_whose_clock_starts_again_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     times = [10, 10.1, 10.4, 3, 3.3, 3.3, None, 3.6, 500, 500.3]
     given = [(None if time is None else Fraction(str(time)), None) for time in times]
-    monkeypatch.setattr(timeline, "_timed", lambda container, stream: iter(given))
+    monkeypatch.setattr(timeline, "timed", lambda container, stream: iter(given))
     shown = [round(time, 3) for time, _ in timeline.video_frames(None, None, Fraction(10))]
     assert shown == [0, 0.1, 0.4, 0.5, 0.8, 0.9, 1.0, 1.2, 1.3, 1.6]
 

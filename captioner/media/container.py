@@ -19,6 +19,9 @@ from captioner.errors import Broken, MediaError, NoAudio, NotMedia
 _DEMUXERS = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,w64,flac,mp3,aac,ogg,caf,aiff,asf,flv,ac3,eac3"
 """Only containers of sound and pictures. Playlists are kept out: opening one would open whatever it names."""
 
+INDEXED = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+"""Suffixes of containers whose index finds a key frame exactly."""
+
 _MAGIC = {4: (b"ftyp", b"moov", b"mdat", b"wide", b"free"), 0: (b"RIFF", b"\x1aE\xdf\xa3", b"fLaC", b"OggS", b"ID3")}
 """Offset -> what the beginnings of well-known containers look like, to tell a damaged film from a text file."""
 

@@ -12,12 +12,9 @@ from typing import Any
 
 from captioner.errors import Broken
 from captioner.media import timeline
-from captioner.media.container import by_index, only, opened
+from captioner.media.container import INDEXED, by_index, only, opened
 from captioner.media.decoding import Decoding, Misfit, Opener, Window, suits
 from captioner.types import Picture, Recording, VideoStream
-
-_INDEXED = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-"""Containers whose index finds a key frame exactly."""
 
 _WORTH = 12
 """Seconds of pictures nobody wants that are jumped over rather than decoded."""
@@ -178,7 +175,7 @@ class _Source:
         self._stream = by_index(container, self._video.index, Path(recording.path))
         self._stream.codec_context.thread_count = threads
         only(container, self._stream)
-        self._indexed = recording.path.lower().endswith(_INDEXED)
+        self._indexed = recording.path.lower().endswith(INDEXED)
         self._known = _known(picture)
         self.step = 1 / self._video.rate
         self.end = Fraction(0) if picture is None else Fraction(str(picture.end))

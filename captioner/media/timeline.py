@@ -80,7 +80,7 @@ def audio_frames(container: Any, stream: Any, zero: Fraction) -> Iterator[Piece]
     """
     line = _Line(int(stream.rate), zero)
     shape = _Shape(int(stream.rate), stream.layout)
-    for (time, frame), (following, _) in pairwise(chain(_timed(container, stream), [(None, None)])):
+    for (time, frame), (following, _) in pairwise(chain(timed(container, stream), [(None, None)])):
         if not frame.samples or not frame.sample_rate:
             continue
         sure = line.believed(time, _lasting(frame.samples, frame.sample_rate), following)
@@ -198,7 +198,7 @@ def video_frames(
     """
     last: Fraction | None = None
     shift = Fraction(0)
-    for time, frame in _timed(container, stream) if frames is None else frames:
+    for time, frame in timed(container, stream) if frames is None else frames:
         if zero is None and time is not None:
             zero = time - (0 if last is None else last + 1 / rate)
         now = None if time is None or zero is None else time - zero + shift
@@ -213,7 +213,7 @@ def video_frames(
         yield float(now), frame
 
 
-def _timed(container: Any, stream: Any) -> Iterator[tuple[Fraction | None, Any]]:
+def timed(container: Any, stream: Any) -> Iterator[tuple[Fraction | None, Any]]:
     """(time on the container's clock, frame) of all that decodes; what does not is passed by."""
     return ((time, frame) for _, time, frame in _mixed(container, [stream]))
 
