@@ -105,6 +105,18 @@ def test_two_people_of_one_window_are_never_one_turnlet() -> None:
     assert len(turnlets.turnlets_of(units, [0])) == 2
 
 
+@pytest.mark.parametrize(("later", "same"), [(0, True), (10, True), (20, False)])
+def test_stretches_that_share_little_of_what_each_hears_are_not_the_same_speech(later: int, same: bool) -> None:
+    firsts = [0, windows.STRIDE]
+    # Both hear 20 frames; the one has more before the other's window begins, the other after the one's ends.
+    one, two = np.zeros(200, np.bool_), np.zeros(windows.FRAMES, np.bool_)
+    one[148 - later : 168] = True
+    two[:20] = True
+    two[windows.FRAMES - windows.STRIDE :][:later] = True
+    units = [Unit(0, 0, 0, 200, one), Unit(1, 0, windows.STRIDE, windows.STRIDE + windows.FRAMES, two)]
+    assert len(turnlets.turnlets_of(units, firsts)) == (1 if same else 2)
+
+
 def likeness(one: Unit, two: Unit, low: int, high: int) -> float:
     """What `turnlets` computes, in the plainest way."""
     mine, theirs = ({u.start + i for i in np.flatnonzero(u.alone)} & set(range(low, high)) for u in (one, two))

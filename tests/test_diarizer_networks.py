@@ -217,25 +217,28 @@ def test_calls_are_halved_where_memory_runs_out(torch: Any, monkeypatch: pytest.
     short = [audio for name, audio in zip(sounds(), audios(), strict=True) if name in ("turns", "no pause", "blip")]
     wanted = in_torch(torch.device("cpu")).diarize(short, ANY)
 
-    def tight(kind: Any, name: str, most: int, count: Callable[..., int]) -> None:
+    def tight(kind: Any, name: str, count: Callable[..., int]) -> None:
         real = getattr(kind, name)
 
         def call(self: Any, *given_: Any) -> Any:
             tried.setdefault(kind.__name__, []).append(count(*given_))
-            if tried[kind.__name__][-1] > most:
+            if tried[kind.__name__][-1] > limits[kind.__name__]:
                 raise OutOfMemory("no room")
             return real(self, *given_)
 
         monkeypatch.setattr(kind, name, call)
 
-    tight(Segmentation, "__call__", 3, len)
-    tight(Banks, "__call__", 1500, lambda _, starts: len(starts))
-    tight(CamPlus, "embed_at", 4, lambda _, starts, lengths: len(starts))
-    assert_alike(in_torch(torch.device("cpu")).diarize(short, ANY), wanted, short)
-    assert {name: max(counts) > most for (name, counts), most in zip(tried.items(), (3, 1500, 4), strict=True)} == {
-        "Segmentation": True, "Banks": True, "CamPlus": True
-    }  # fmt: skip
-    assert tried["Segmentation"][-1] <= 3, "the smaller size is remembered"
+    limits = {"Segmentation": 3, "Banks": 1500, "CamPlus": 4}
+    tight(Segmentation, "__call__", len)
+    tight(Banks, "__call__", lambda _, starts: len(starts))
+    tight(CamPlus, "embed_at", lambda _, starts, lengths: len(starts))
+    diarizer = in_torch(torch.device("cpu"))
+    in_vain = []
+    for _ in range(2):
+        tried.clear()
+        assert_alike(diarizer.diarize(short, ANY), wanted, short)
+        in_vain.append([sum(one > most for one in tried[name]) for name, most in limits.items()])
+    assert all(first > again for first, again in zip(*in_vain, strict=True)), "the smaller size is remembered"
 
 
 @models
@@ -266,7 +269,7 @@ class Reads(Heard):
         return super().read(start, end)
 
 
-@given(st.lists(st.tuples(st.integers(1, 40 * RATE), st.integers(0, 5), st.integers(1, 6)), min_size=1, max_size=4))
+@given(st.lists(st.tuples(st.integers(1, 25 * RATE), st.integers(0, 5), st.integers(1, 9)), min_size=1, max_size=4))
 def test_windows_share_the_sound_that_is_read_once(recordings: list[tuple[int, int, int]]) -> None:
     chance = np.random.default_rng(3)
     asked, heard = [], []
@@ -327,9 +330,9 @@ def test_a_gpu_has_one_process_and_the_cpu_many(torch_there: None, monkeypatch: 
     with OneGpu("auto", True, threads=2 * CORES_A_HOUSE) as loader:
         assert isinstance(loader.load(backend, said.append), Fleet)
         assert sorted(loader._houses) == ["diarizer on cuda:0", "diarizer on cuda:1"]
-    for device in ("cpu", "auto"):
+    for device, torch_does in (("cpu", True), ("auto", False)):
         # Without torch ONNX Runtime leaves the embeddings to the cores, which the processes share.
-        monkeypatch.setattr(embedded, "one_a_gpu", lambda: False)
+        monkeypatch.setattr(embedded, "one_a_gpu", lambda torch_does=torch_does: torch_does)
         with OneGpu(device, True, threads=2 * CORES_A_HOUSE) as loader:
             loader.load(backend, said.append)
             assert sorted(loader._houses) == ["models on cpu 0", "models on cpu 1"]

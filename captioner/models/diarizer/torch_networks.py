@@ -149,13 +149,14 @@ def gathered(batch: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.i
     starts, size = [], 0
     for window in batch:
         end = window.start + windows.WINDOW
-        if spans and spans[-1][0].audio is window.audio and spans[-1][0].start <= window.start <= spans[-1][1]:
-            size += max(0, end - spans[-1][1])
-            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+        more = end - spans[-1][1] if spans and spans[-1][0].audio is window.audio else -1
+        if 0 <= more <= windows.WINDOW:
+            spans[-1] = spans[-1][0], end
+            size += more
         else:
             spans.append((window, end))
             size += windows.WINDOW
-        starts.append(size - (spans[-1][1] - window.start))
+        starts.append(size - windows.WINDOW)
     sound, at = np.zeros(size, np.float32), 0
     for window, end in spans:
         read = between(window.audio, window.start, end)
