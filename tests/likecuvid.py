@@ -20,6 +20,7 @@ class Like:
     def __init__(self, stream: Any, window: Window, scaler: str = "area") -> None:
         own = stream.codec_context
         self.restarts = 0
+        self.owner: object = None
         self._context: Any = av.CodecContext.create(own.codec.canonical_name, "r")
         if own.extradata:
             self._context.extradata = own.extradata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,12 +19,13 @@ from captioner.engine.local import Local
 from captioner.errors import Broken, WorkerDied
 from captioner.making import Part, ToWrite, clip_spec
 from captioner.media import cutting, decoding
+from captioner.media.container import opened
 from captioner.media.cutting import ClipSpec, write_clips
-from captioner.media.decoding import CODECS, Nvdec, Opener, Session, Window
+from captioner.media.decoding import CODECS, KEPT, Decoding, Misfit, Nvdec, Opener, Session, Window, opener
 from captioner.media.picture import Converter
 from captioner.media.probe import probe
 from captioner.media.share import WORKER, gpu_of_this_process
-from captioner.media.watching import watch
+from captioner.media.watching import joined, parts, watch, watch_part
 from captioner.models import cuda
 from captioner.run import Quiet
 from captioner.settings import Settings
@@ -460,6 +462,64 @@ def test_the_same_trouble_is_told_once() -> None:
     assert said == ["a.mp4: it failed (at 3)", "b.mp4: it is slow"]
 
 
+# --- one decoder for many -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Window]]:
+    """The decoders that were begun, in place of a GPU's."""
+    found: list[tuple[int, Window]] = []
+
+    def start(gpu: int, stream: Any, window: Window) -> Like:
+        found.append((gpu, window))
+        return Like(stream, window)
+
+    monkeypatch.setattr(decoding, "Nvdec", start)
+    monkeypatch.setattr(decoding, "_KEPT", decoding._Kept())
+    return found
+
+
+def test_a_decoder_goes_on_with_the_next_film_of_its_kind(tmp_path: Path, begun: list[tuple[int, Window]]) -> None:
+    films = [film(tmp_path, Video(frames=80, size=(320, 192), start=start), name=f"{start}.mp4") for start in (0, 1)]
+    other = film(tmp_path, Video(frames=80, size=(352, 192)), name="other.mp4")
+    start = decoding.opener((3,))
+    for source in (*films, films[0]):
+        helped, said = written(source, start)
+        assert not said
+        assert_alike(helped, written(source, None)[0])
+        assert seen(source, start) == seen(source)
+    assert len(begun) == KEPT == 2
+    assert {gpu for gpu, _ in begun} == {3}
+    assert seen(other, start) == seen(other)
+    assert len(begun) == 3
+    written(films[0], start)
+    assert len(begun) == 4, "the one that was used last stays, the one before is let go"
+
+
+def test_who_has_lost_its_decoder_to_somebody_else_does_not_go_on_with_it(
+    tmp_path: Path, begun: list[tuple[int, Window]]
+) -> None:
+    source, window = film(tmp_path, Video(frames=80, size=(320, 192))), Window((0, 0, 320, 192), (320, 192))
+    start = decoding.opener((0,))
+    assert start is not None
+    with opened(source) as one, opened(source) as other:
+        first = Decoding(start, one.streams.video[0], window).timed(one)
+        next(first)
+        second = Decoding(start, other.streams.video[0], window).timed(other)
+        assert len(list(second)) == 80
+        with pytest.raises(Misfit, match="gone on to something else"):
+            list(first)
+    assert len(begun) == 1
+
+
+def test_threads_do_not_share_a_decoder(tmp_path: Path, begun: list[tuple[int, Window]]) -> None:
+    source, start = film(tmp_path, Video(frames=80, size=(320, 192))), decoding.opener((0,))
+    with ThreadPoolExecutor(1) as pool:
+        found = [seen(source, start), pool.submit(seen, source, start).result()]
+    assert found == [seen(source)] * 2
+    assert len(begun) == 2
+
+
 # --- NVDEC itself -------------------------------------------------------------------------------------------------
 
 
@@ -499,6 +559,37 @@ def test_nvdec_finds_the_same_shots(tmp_path: Path, codec: str) -> None:
     alone = seen(source)
     assert len(alone.shots) == 3
     assert seen(source, _nvdec).shots == alone.shots
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not GPU, reason="no GPU")
+def test_nvdec_goes_on_with_the_next_film_of_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Window] = []
+
+    def start(gpu: int, stream: Any, window: Window) -> Session:
+        begun.append(window)
+        return Nvdec(gpu, stream, window)
+
+    monkeypatch.setattr(decoding, "Nvdec", start)
+    monkeypatch.setattr(decoding, "_KEPT", decoding._Kept())
+    options = {"bf": "2", "g": "25"}
+    films = [
+        film(tmp_path, Video(frames=420, draw=scenes, size=(640, 360), options=options, start=at), name=f"{at}.mp4")
+        for at in (0, 1)
+    ]
+    for source in films:
+        said: list[str] = []
+        video = record(source).video
+        assert video is not None
+        cut_up = [watch_part(source, video, part, opener((0,)), said.append) for part in parts(source, video, 5.0)]
+        whole = seen(source)
+        found = joined(source, video, [part for part in cut_up if part is not None])
+        assert not said
+        assert found is not None
+        assert (found.times, found.shots) == (whole.times, whole.shots)
+        assert seen(source, opener((0,)), said).times == whole.times
+        assert not said
+    assert len(begun) == 1
 
 
 def test_every_codec_has_a_software_decoder_to_be_checked_by() -> None:

@@ -271,7 +271,7 @@ def test_workers_that_plan_make_and_name_change_nothing_and_cost_nobody_when_the
     done: list[str] = []
     do = hands.Hands.do
 
-    def counted(self: hands.Hands, work: Any, item: Any, tell: Any, *, long: bool = False) -> Any:
+    def counted(self: hands.Hands, work: Any, item: Any, tell: Any, *, long: int | None = None) -> Any:
         done.append(work.__name__)
         if work is naming.name_all:
             work = errands.name_and_die

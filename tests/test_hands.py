@@ -95,6 +95,22 @@ def test_what_is_short_does_not_wait_for_what_takes_long(tmp_path: Path) -> None
     assert answers == ["let go"] * 2
 
 
+def test_what_was_asked_first_is_done_first(tmp_path: Path) -> None:
+    order: list[str] = []
+    with Local(1, overlaps=True, processes=True) as engine, ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(engine.apart, errands.wait_for, [str(tmp_path / "go")], lambda *_: None, long=True)]
+        for name in ("a", "b"):
+            until = time.monotonic() + 20
+            while not list(tmp_path.iterdir()) and time.monotonic() < until:
+                time.sleep(0.01)
+            words = [f"{name}{number}" for number in range(3)]
+            calls.append(pool.submit(engine.apart, errands.shout, words, lambda word, _: order.append(word), long=True))
+            time.sleep(0.2)
+        (tmp_path / "go").touch()
+        assert [call.result(60) for call in calls] == [None] * 3
+    assert order == ["a0", "a1", "a2", "b0", "b1", "b2"]
+
+
 def test_who_waits_for_a_core_is_let_go_when_the_run_ends(tmp_path: Path) -> None:
     with Local(1, overlaps=True, processes=True) as engine, ThreadPoolExecutor(2) as pool:
         calls = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import count
 from math import ceil, inf
 from threading import Condition
 from typing import Any, TypeVar
@@ -61,14 +62,18 @@ class Hands:
         """A heap: the first ones may have what the others lack, see `media.share`."""
         self._all: list[House] = []
         self._long = 0
+        self._queue: list[tuple[int, int]] = []
+        """A heap of the long items that wait: which call each is of, and when it came."""
+        self._arrivals = count()
         self._over = False
 
-    def do(self, work: Work[T, R], item: T, tell: Tell, *, long: bool = False) -> R:
+    def do(self, work: Work[T, R], item: T, tell: Tell, *, long: int | None = None) -> R:
         """`work(item, tell)` in a worker; `tell` is called here, in this thread. Raises what it raised, of
         CaptionerError and OSError; WorkerDied where the worker died of it.
 
         `work` is found by its module and its name: it must stand at the top of a module. `long`: keeps a core busy for
-        long, so that it waits for one that is free; a short one goes in between, for others wait for it.
+        long, so that it waits for one that is free, behind those of a lower number; a short one goes in between, for
+        others wait for it.
         """
         number, house = self._take(long)
         try:
@@ -79,16 +84,15 @@ class Hands:
         finally:
             with self._turn:
                 heappush(self._free, (number, house))
-                self._long -= long
-                self._turn.notify()
+                self._long -= long is not None
+                self._turn.notify_all()
 
-    def _take(self, long: bool) -> tuple[int, House]:
+    def _take(self, long: int | None) -> tuple[int, House]:
         with self._turn:
-            while long and self._long >= self._most and not self._over:
-                self._turn.wait()
+            if long is not None:
+                self._wait(long)
             if self._over:
                 raise WorkerDied("ended with the run")
-            self._long += long
             if self._free:
                 return heappop(self._free)
             number = len(self._all)
@@ -96,6 +100,17 @@ class Hands:
             house = House(f"worker {number + 1}", _PATIENCE, environment, behind=self._behind)
             self._all.append(house)
             return number, house
+
+    def _wait(self, rank: int) -> None:
+        """For a core that is free, and for those before."""
+        place = (rank, next(self._arrivals))
+        heappush(self._queue, place)
+        while not self._over and (self._long >= self._most or self._queue[0] != place):
+            self._turn.wait()
+        if not self._over:
+            heappop(self._queue)
+            self._long += 1
+            self._turn.notify_all()
 
     def end(self) -> None:
         """Ends every worker at once, whatever it does. May be called again, for one that was just starting."""

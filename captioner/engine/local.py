@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import count
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -51,6 +52,7 @@ class Local:
         """What made it stop, where that was met here."""
         self._entered = False
         self._hands: Hands | None = None
+        self._calls = count()
         self._turn = Lock()
 
     def __enter__(self) -> Local:
@@ -129,13 +131,13 @@ class Local:
         be pickled. What it tells while it works reaches `told`, in the caller's thread, before the item is done.
 
         `seconds`: what all items take one core, roughly; infinite where they must not be done here. `long`: items take
-        seconds, and of all calls together no more of these are in hand than there are cores. An item whose worker died
-        is answered with a WorkerDied.
+        seconds; of all calls together no more of these are in hand than there are cores, those of the first call first.
+        An item whose worker died is answered with a WorkerDied.
         """
         count = workers(self.threads, len(items), seconds, started=self._hands is not None)
         if self._processes is not None:
             count = min(self.threads, len(items)) if self._processes else 0
-        news = _News(told)
+        news, rank = _News(told), next(self._calls) if long else None
 
         def finished(item: T, answer: R | CaptionerError) -> None:
             news.pass_on()
@@ -151,7 +153,7 @@ class Local:
                 self._each(lambda item: work(item, news.of(item)), items, finished, every, self.threads)
             else:
                 with self._lent() as hands:
-                    call = partial(_by_hand, hands, work, news, long)
+                    call = partial(_by_hand, hands, work, news, rank)
                     self._each(call, items, finished, every, count, hands.end)
         finally:
             news.pass_on()
@@ -234,7 +236,7 @@ class _News:
                 self._told(item, value)
 
 
-def _by_hand(hands: Hands, work: Callable[[T, Tell], R], news: _News, long: bool, item: T) -> R:
+def _by_hand(hands: Hands, work: Callable[[T, Tell], R], news: _News, long: int | None, item: T) -> R:
     return hands.do(work, item, news.of(item), long=long)
 
 

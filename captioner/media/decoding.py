@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
+from threading import local
 from typing import Any, Protocol
 
 import av
@@ -28,9 +29,12 @@ from captioner.types import VideoStream
 CODECS = {"h264": "h264_cuvid", "hevc": "hevc_cuvid", "vp9": "vp9_cuvid", "av1": "av1_cuvid"}
 """Codec -> FFmpeg's decoder for it that runs on NVDEC. Those of old camcorders and discs are cheap on a core."""
 
-WORTH = 1e9
+WORTH = 5e8
 """Pixels below which decoding on a core, at 350 million a second, is done before a GPU has begun: that takes it 0.2 s
-for one process, and 3 s where sixteen ask at once."""
+for one process, and 3 s where sixteen ask at once, but only for the first of those that are alike."""
+
+KEPT = 2
+"""Decoders that a thread keeps for the next of their kind: one for watching and one for the clips."""
 
 _LEAST_SIDE = 256
 """Pixels: NVDEC refuses smaller pictures of some codecs, and they cost a core little."""
@@ -67,12 +71,14 @@ class Window:
 class Session(Protocol):
     """A decoder at work on one stream."""
 
+    owner: object
+    """Who uses it; whoever did before may not go on."""
+
     def decode(self, packet: Any | None) -> Sequence[Any]:
         """The frames (nv12, or any 4:2:0 of 8 bits) that are ready, in the order shown; all that are left for None."""
 
     def restart(self) -> None:
         """Forgets everything, for a jump."""
-
 
 Opener = Callable[[Any, Window], Session]
 """Starts decoding a stream of an open container. Raises Misfit or FFmpeg's errors."""
@@ -95,6 +101,7 @@ class Nvdec:
         context.options = options
         context.open()
         self._context = context
+        self.owner: object = None
 
     def decode(self, packet: Any | None) -> Sequence[Any]:
         frames: list[Any] = self._context.decode(packet)
@@ -107,7 +114,31 @@ class Nvdec:
 def opener(gpus: Sequence[int]) -> Opener | None:
     """A decoder on this process's share of the GPUs; None where it has none."""
     gpu = gpu_of_this_process(gpus)
-    return None if gpu is None else partial(Nvdec, gpu)
+    return None if gpu is None else partial(_kept, gpu)
+
+
+class _Kept(local):
+    def __init__(self) -> None:
+        self.sessions: dict[Any, Nvdec] = {}
+
+
+_KEPT = _Kept()
+
+
+def _kept(gpu: int, stream: Any, window: Window) -> Nvdec:
+    """A decoder that this thread has done with, if one is right for the stream, else a new one: what takes long is to
+    begin on a GPU, and parts of a film are alike."""
+    own = stream.codec_context
+    kind = (gpu, own.codec.canonical_name, bytes(own.extradata or b""), own.width, own.height, window)
+    found = _KEPT.sessions.pop(kind, None)
+    if found is None:
+        while len(_KEPT.sessions) >= KEPT:
+            _KEPT.sessions.pop(next(iter(_KEPT.sessions)))
+        found = Nvdec(gpu, stream, window)
+    else:
+        found.restart()
+    _KEPT.sessions[kind] = found
+    return found
 
 
 def suits(stream: Any, video: VideoStream, window: Window, frames: float) -> bool:
@@ -134,9 +165,10 @@ class Decoding:
         self._stream = stream
         stream.codec_context.thread_count = 1  # threads would only delay its first picture
         try:
-            self._session = start(stream, window)
+            self._session: Session = start(stream, window)
         except (av.error.FFmpegError, ValueError) as error:
             raise Misfit(f"the GPU's video decoder cannot be started ({error})") from error
+        self._session.owner = self._token = object()
         self._fresh = True
 
     def timed(self, container: Any) -> Iterator[tuple[Fraction, Any]]:
@@ -171,6 +203,8 @@ class Decoding:
         return frames[0] if frames else None
 
     def _decoded(self, packet: Any | None) -> Sequence[Any]:
+        if self._session.owner is not self._token:
+            raise Misfit("the GPU's video decoder has gone on to something else")
         try:
             return self._session.decode(_bare(packet))
         except (av.error.FFmpegError, ValueError) as error:
