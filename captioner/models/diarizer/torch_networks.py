@@ -19,7 +19,7 @@ from captioner.models.diarizer.torch_segmentation import FRONT, Segmentation
 from captioner.models.diarizer.turnlets import CAP
 from captioner.models.embedding import DIMENSIONS, MELS
 from captioner.models.fitting import Room, fitted
-from captioner.models.torch_campplus import FRAMES, HOP, ROWS, Banks, CamPlus
+from captioner.models.torch_campplus import FRAMES, HOP, Banks, CamPlus
 from captioner.models.torch_layers import computing, put
 
 TOGETHER = 256
@@ -134,8 +134,8 @@ class Networks:
         while first < len(order):
             # All of a call are filled up to the longest, which is the last.
             filled = (_filled(lengths[place]) for place in islice(order, first, None))
-            sizes = (-(-count // ROWS) * ROWS * size for count, size in enumerate(filled, 1))
-            some = order[first : first + _fit(sizes, self._embedded.most)]
+            totals = (count * size for count, size in enumerate(filled, 1))
+            some = order[first : first + _fit(totals, self._embedded.most)]
             vectors[some] = fitted(call, some, self._embedded, lambda place: _filled(lengths[place]))
             first += len(some)
         return vectors
