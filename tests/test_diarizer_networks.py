@@ -20,7 +20,7 @@ from captioner.errors import BackendMissing, ModelError, OutOfMemory
 from captioner.media.probe import probe
 from captioner.media.sound import PcmFile, decode_speech
 from captioner.models import cuda, sessions, torch_layers
-from captioner.models.diarizer import embedded, torch_networks, windows
+from captioner.models.diarizer import embedded, networks, torch_networks, windows
 from captioner.models.diarizer.stretches import Stretch, Window, bank_frames
 from captioner.models.diarizer.torch_networks import gathered
 from captioner.models.diarizer.turnlets import Unit
@@ -121,13 +121,13 @@ def test_windows_are_segmented_together_as_by_onnx_runtime(torch: Any, device: A
 
 @models
 def test_windows_are_heard_alone_whatever_is_beside_them(device: Any) -> None:
-    networks = torch_networks.Networks(device, 5)
+    ears = torch_networks.Networks(device, 5)
     asked = [Window(audio, first) for audio in audios()[:4] for first in windows.starts(len(audio.samples))[:4]]
-    together = list(networks.segment(asked))
+    together = list(ears.segment(asked))
     for window, local in zip(asked, together, strict=True):
-        (alone,) = networks.segment([window])
+        (alone,) = ears.segment([window])
         assert (alone != local).sum() <= 2
-    assert list(networks.segment([])) == list(networks.search([])) == list(networks.embed([])) == []
+    assert list(ears.segment([])) == list(ears.search([])) == list(ears.embed([])) == []
 
 
 @models
@@ -148,10 +148,10 @@ def test_stretches_may_lie_anywhere_and_overlap(torch: Any, device: Any) -> None
 def test_a_stretch_without_sound_has_no_voice_and_no_change(device: Any) -> None:
     nowhere = Stretch(Heard(np.zeros(RATE, np.float32)), Unit(0, 0, 100, 300, np.ones(200, np.bool_)))
     short = Stretch(Heard(hiss(1.0, -20)), Unit(0, 0, 10, 15, np.ones(5, np.bool_)))
-    networks = torch_networks.Networks(device)
+    ears = torch_networks.Networks(device)
     for asked in ([nowhere], [short, nowhere]):
-        assert list(networks.search(asked)) == [[]] * len(asked)
-        assert not np.any(list(networks.embed(asked)))
+        assert list(ears.search(asked)) == [[]] * len(asked)
+        assert not np.any(list(ears.embed(asked)))
 
 
 @models
@@ -370,6 +370,36 @@ def test_without_torch_one_who_asks_for_a_gpu_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sessions, "on_gpu", lambda: False)
     with pytest.raises(BackendMissing, match=r"captioner\[gpu\]"):
         embedded.load(embedded.Options(device="cuda:0"))
+
+
+@models
+def test_a_torch_that_cannot_be_imported_costs_nobody_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(torch_layers, "on_gpu", lambda: True)
+    monkeypatch.setattr(sessions, "on_gpu", lambda: False)
+    monkeypatch.setattr(cuda, "count", lambda: 1)
+    said: list[str] = []
+    with Models("auto", contain=False) as loader:
+        model = loader.load(Backend("diarizer", "embedded", embedded, embedded.Options(threads=2)), said.append)
+        assert model.diarize(audios()[4:5], ANY)[0].turns == ()
+    assert len(said) == 1
+    assert said[0].startswith("diarizer embedded: not on cuda:0 (")
+    assert said[0].endswith("goes on on cpu")
+    with pytest.raises(ModelError, match=r"captioner\[gpu\]"):
+        embedded.load(embedded.Options(device="cuda:0"))
+
+
+@models
+def test_onnx_runtime_takes_the_gpu_that_torch_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    asked: list[str] = []
+    monkeypatch.setattr(sessions, "on_gpu", lambda: True)
+    monkeypatch.setattr(networks, "session", lambda name, threads, device: asked.append(device))
+    for there in (True, False):
+        monkeypatch.setattr(torch_layers, "on_gpu", lambda there=there: there)
+        embedded.load(embedded.Options(device="cuda:1"))
+    embedded.load(embedded.Options(device="cpu"))
+    assert asked == ["cuda:1", "cuda:1", "cpu"]
 
 
 def test_nothing_of_torch_is_imported_before_it_is_asked_for() -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.errors import ModelError
+from captioner.errors import BackendMissing, ModelError
 from captioner.models import sessions, torch_layers
 from captioner.models.diarizer import changes, networks, speakers, stitching, turnlets, windows
 from captioner.models.diarizer.clustering import Rules
@@ -64,20 +65,30 @@ def load(options: Options) -> Diarizer:
 
 def _ears(options: Options) -> Ears:
     """In torch on a GPU; where there is no torch that can, on ONNX Runtime."""
-    if options.device.startswith("cuda") and (torch_layers.on_gpu() or not sessions.on_gpu()):
+    device = _torch_device(options.device) if options.device.startswith("cuda") else None
+    if device is not None:
         from captioner.models.diarizer import torch_networks
 
-        try:
-            device = torch_layers.device_of(options.device)
-        except ModelError:
-            if not sessions.on_gpu():
-                raise
-        else:
-            made = torch_networks.Networks(device, options.batch or torch_networks.TOGETHER)
-            made.warm()
-            return made
+        made = torch_networks.Networks(device, options.batch or torch_networks.TOGETHER)
+        made.warm()
+        return made
     threads = options.threads or os.cpu_count() or 1
     return networks.Networks(threads, options.device, options.batch or networks.TOGETHER)
+
+
+def _torch_device(name: str) -> Any | None:
+    """None where ONNX Runtime can compute on the GPU, and torch cannot."""
+    if sessions.on_gpu() and not torch_layers.on_gpu():
+        return None
+    try:
+        return torch_layers.device_of(name)
+    except ModelError as error:
+        if sessions.on_gpu():
+            return None
+        if isinstance(error, BackendMissing) and torch_layers.on_gpu():
+            # It is there and cannot be imported. That is no reason to end: the CPU does without.
+            raise ModelError(str(error)) from error
+        raise
 
 
 class _Embedded:
