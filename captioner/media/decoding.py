@@ -129,7 +129,8 @@ def _kept(gpu: int, stream: Any, window: Window) -> Nvdec:
     """A decoder that this thread has done with, if one is right for the stream, else a new one: what takes long is to
     begin on a GPU, and parts of a film are alike."""
     own = stream.codec_context
-    kind = (gpu, own.codec.canonical_name, bytes(own.extradata or b""), own.width, own.height, window)
+    like = (own.codec.canonical_name, bytes(own.extradata or b""), own.width, own.height, stream.time_base)
+    kind = (gpu, like, window)
     found = _KEPT.sessions.pop(kind, None)
     if found is None:
         while len(_KEPT.sessions) >= KEPT:
