@@ -114,7 +114,7 @@ def test_windows_are_segmented_together_as_by_onnx_runtime(torch: Any, device: A
         logits, classes = network.logits(given_).log_softmax(dim=2).cpu().numpy(), network(given_).cpu().numpy()
     assert logits.shape == (len(asked), windows.FRAMES, 7)
     # Where a class is as good as ruled out its logarithm says nothing; the others are close.
-    assert np.abs(logits - wanted)[wanted > -10].max() < 5e-3
+    assert np.abs(logits - wanted)[wanted > -10].max() < 0.02
     assert (classes != wanted.argmax(axis=2)).sum() <= classes.size / 2000
     assert len(np.unique(classes)) >= 4, "silence, and several people"
 

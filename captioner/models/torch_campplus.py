@@ -61,10 +61,10 @@ class CamPlus:
 
         with computing(f"{len(lengths)} speaker embeddings"):
             rows, size = -len(lengths) % ROWS, -(-max(lengths) // FRAMES) * FRAMES
-            # Rows that only fill up the call hear one frame again and again.
+            # Rows that only fill up the call hear three frames: fewer have no spread.
             first, counts = (
                 torch.tensor([*values, *[filled] * rows], device=self._device)
-                for values, filled in ((starts, 0), (lengths, 1))
+                for values, filled in ((starts, 0), (lengths, 3))
             )
             at = torch.arange(size, device=self._device)
             given = banks[first[:, None] + torch.minimum(at, counts[:, None] - 1)]
