@@ -20,7 +20,7 @@ from captioner.planning import PlannedJob
 from captioner.stages import DIED, Stages, once
 from captioner.store import WrittenRow
 from captioner.summary import Failure
-from captioner.types import Cut, Picture
+from captioner.types import Cut, Picture, Recording
 
 
 def attempt(part: Part, tell: Callable[[Any], None]) -> None:
@@ -36,7 +36,12 @@ class Ahead:
     that have no name yet: whoever made it empties it."""
 
     def __init__(
-        self, stages: Stages, clips: Path, folder: Path, recordings: int, wanted: Callable[[Cut], bool]
+        self,
+        stages: Stages,
+        clips: Path,
+        folder: Path,
+        recordings: Sequence[Recording],
+        wanted: Callable[[Cut], bool],
     ) -> None:
         self._stages = stages
         # Of all recordings, not of a pack: the encoder's threads, on which its bytes depend, are those of `writing`.

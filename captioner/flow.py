@@ -141,9 +141,10 @@ def hear_all(
 
 
 def _fails(job: Job, stages: Stages) -> bool:
-    """Whether a stage that has something to do for it is known to fail."""
+    """Whether a stage that has something to do for it is known to fail. The stages one after the other say which: an
+    earlier one may not have been asked yet."""
     stale = [name for name in ORDER if name in job.keys and job.keys[name] not in stages.have]
-    return any(stages.failed_before(job, name) for name in stale)
+    return any(stages.fails(job, name) for name in stale)
 
 
 def _amount(role: str, jobs: Sequence[Job], stages: Stages) -> float:

@@ -33,7 +33,7 @@ from captioner.stages import Job, Stages
 from captioner.store import Store
 from captioner.summary import ClipSummary, Failure, Held, Lost, RecordingSummary, Summary
 from captioner.turnfiles import write_heard
-from captioner.types import Caption, Cut, Picture
+from captioner.types import Caption, Cut, Picture, Recording
 
 if TYPE_CHECKING:
     from captioner.ahead import Ahead
@@ -105,7 +105,7 @@ class Build:
         check_ahead(stages, found.recordings)
         self.decided = read_decisions(self.out)
         makes_ahead = yes and self.engine.overlaps and self.settings.only is None
-        hear_all(jobs, stages, self.settings, rate, self._ahead(stages, len(jobs)).make if makes_ahead else None)
+        hear_all(jobs, stages, self.settings, rate, self._ahead(stages, found.recordings).make if makes_ahead else None)
         stages.run([job for job in jobs if job.failure is None])
         usable = [job for job in jobs if job.failure is None]
         planned = self.time("plan", lambda: plan_all(usable, stages, self.settings, rate, self.reporter))
@@ -128,7 +128,7 @@ class Build:
         remember(stages.store, self.settings, self.inputs)
         return self._finish(found, planned, drafts, stages, rate, yes=yes)
 
-    def _ahead(self, stages: Stages, recordings: int) -> Ahead:
+    def _ahead(self, stages: Stages, recordings: Sequence[Recording]) -> Ahead:
         from captioner.ahead import Ahead  # brings what writes media
 
         self.ahead = Ahead(stages, self.out / "clips", stages.store.folder / AHEAD, recordings, self._accepted)
@@ -148,8 +148,8 @@ class Build:
         summary = self._describe(found, planned, drafts, rate)
         if not yes:
             return replace(summary, review_needed=bool(summary.clips), seconds=dict(self.seconds))
-        count = len(found.recordings)
-        outcome = self.time("write", lambda: self._write(planned, {cut.id for cut in wanted}, drafts, stages, count))
+        every = found.recordings
+        outcome = self.time("write", lambda: self._write(planned, {cut.id for cut in wanted}, drafts, stages, every))
         rows = stages.store.written()
         failed = {failure.name for failure in outcome.failures}
         ids = tuple(cut.id for cut in wanted if cut.id not in failed)
@@ -169,7 +169,12 @@ class Build:
         )
 
     def _write(
-        self, planned: Sequence[PlannedJob], ids: set[str], drafts: Mapping[str, Caption], stages: Stages, count: int
+        self,
+        planned: Sequence[PlannedJob],
+        ids: set[str],
+        drafts: Mapping[str, Caption],
+        stages: Stages,
+        every: Sequence[Recording],
     ) -> Any:
         from captioner.making import ToWrite
         from captioner.writing import write_dataset
@@ -183,7 +188,7 @@ class Build:
         texts = {id_: drafts[id_].text for id_ in ids}
         made = self.ahead.made if self.ahead is not None else {}
         return write_dataset(
-            wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter, made, count
+            wanted, texts, self.out, self.settings, stages.store, self.engine, self.reporter, made, every
         )  # fmt: skip
 
     def _accepted(self, cut: Cut, caption: Caption | None = None) -> bool:

@@ -304,11 +304,14 @@ class Stages:
     def _failure_key(self, job: Job, stage: str) -> str:
         return key_of("failure", job.keys[stage], job.recording.path)
 
+    def fails(self, job: Job, stage: str) -> bool:
+        """Whether this stage is known to fail for the job."""
+        return self._failure_key(job, stage) in self.have
+
     def failed_before(self, job: Job, stage: str) -> bool:
-        """Whether this stage is known to fail for the job, whose failure is then set."""
-        key = self._failure_key(job, stage)
-        if key in self.have:
-            job.failure = self.store.get(key, Failure)
+        """As `fails`, and then the job's failure is set."""
+        if self.fails(job, stage):
+            job.failure = self.store.get(self._failure_key(job, stage), Failure)
         return job.failure is not None
 
 

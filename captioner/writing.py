@@ -33,7 +33,7 @@ from captioner.settings import Settings
 from captioner.stages import DIED, once
 from captioner.store import Store, WrittenRow
 from captioner.summary import Failure
-from captioner.types import Cut
+from captioner.types import Cut, Recording
 
 T = TypeVar("T")
 
@@ -57,17 +57,17 @@ def write_dataset(
     engine: Engine,
     reporter: Reporter,
     ahead: Mapping[str, Made] | None = None,
-    recordings: int = 0,
+    every: Sequence[Recording] = (),
 ) -> WriteOutcome:
     """Make `OUT/clips/` hold exactly `wanted` with `captions` (clip id -> text). `ahead`: clips by their keys.
 
-    `recordings`: how many there were before some failed: clips made ahead are encoded by as many threads as these."""
+    `every`: the recordings before some failed: clips made ahead are encoded by as many threads as these."""
     clips, aside = out / "clips", store.folder / "aside"
     clips.mkdir(parents=True, exist_ok=True)
     aside.mkdir(exist_ok=True)
     for left in aside.iterdir():  # what a killed run left behind
         left.unlink()
-    spec = clip_spec(settings, engine.threads, recordings or len(wanted))
+    spec = clip_spec(settings, engine.threads, every or [entry.recording for entry in wanted])
     written = store.written()
     todo = [stale(entry, written, spec, clips) for entry in wanted]
     total = sum(len(entry.cuts) for entry in todo)

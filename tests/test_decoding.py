@@ -419,7 +419,7 @@ def test_the_devices_that_a_setting_names(monkeypatch: pytest.MonkeyPatch, asked
     decoders = cuda.decoders(asked)
     assert decoders[: len(gpus)] == gpus
     assert [decoders.count(gpu) for gpu in gpus] == [{0: 6, 1: 2}[gpu] for gpu in gpus]
-    assert clip_spec(Settings(trigger="x", device=asked), 4, 1).gpus == decoders
+    assert clip_spec(Settings(trigger="x", device=asked), 4, ()).gpus == decoders
 
 
 def test_a_large_gpu_is_not_filled_with_decoders_and_a_small_one_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,29 @@ def test_in_whatever_order_stages_come_to_their_end_the_dataset_is_the_same(
 
 
 @pytest.mark.usefixtures("several")
+def test_which_fault_is_told_does_not_depend_on_who_was_asked_before_a_build_was_stopped(
+    alone: tuple[Path, Summary], raw: Path, tmp_path: Path
+) -> None:
+    def failures() -> int:
+        with closing(sqlite3.connect(tmp_path / "out" / HOME / "store.sqlite")) as db:
+            return int(db.execute("SELECT count(*) FROM results WHERE stage = 'failure'").fetchone()[0])
+
+    def before(role: str, names: Sequence[str]) -> None:
+        if role == "vad" and "bad.wav" in names:
+            until = time.monotonic() + 20
+            while failures() < 2 and time.monotonic() < until:  # the mute one's, and the tagger's
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        if role != "diarizer":
+            trouble(role, names)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(Play(before), raw, tmp_path / "out")
+    assert failures() == 2
+    assert told(build(Play(trouble), raw, tmp_path / "out")) == told(alone[1])
+
+
+@pytest.mark.usefixtures("several")
 def test_what_is_stopped_while_it_is_measured_is_measured_by_the_next_build(
     alone: tuple[Path, Summary], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,7 +352,7 @@ def test_clips_are_made_ahead_as_they_would_be_made_later(
     for module in (ahead, writing):
         given = module.clip_spec
 
-        def watched(settings: Settings, workers: int, recordings: int, given: Any = given) -> Any:
+        def watched(settings: Settings, workers: int, recordings: Any, given: Any = given) -> Any:
             specs.add(given(settings, 24, recordings))
             return given(settings, workers, recordings)
 

@@ -27,7 +27,7 @@ from captioner.engine.child import NICE
 from captioner.engine.hands import CORES, SHARE, WORTH, workers
 from captioner.engine.local import Local
 from captioner.errors import Broken, CaptionerError, OutOfMemory, SettingsError, WorkerDied
-from captioner.making import LEAST_SHARED, LEAST_SOUNDS, Part, ToWrite, shared
+from captioner.making import LEAST_SHARED, LEAST_SOUNDS, Part, ToWrite, clip_spec, shared
 from captioner.media.cutting import ClipSpec
 from captioner.run import Quiet
 from captioner.settings import Settings
@@ -123,6 +123,15 @@ def test_who_waits_for_a_core_is_let_go_when_the_run_ends(tmp_path: Path) -> Non
         with pytest.raises(OSError, match="No space"):
             engine.apart(errands.shout, ["full"], lambda *_: None)
         assert all(isinstance(call.exception(10), OSError) for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "threads"),
+    [([], 16), ([30.0], 16), ([None], 16), ([5.0] * 4, 4), ([30.0] * 20, 1), ([100.0], 3), ([3600.0], 1)],
+)
+def test_an_encoder_gets_the_cores_that_no_other_clip_is_there_for(lengths: list[float | None], threads: int) -> None:
+    recordings: list[Any] = [SimpleNamespace(audio=SimpleNamespace(duration=length)) for length in lengths]
+    assert clip_spec(Settings(trigger="x"), 16, recordings).threads == threads
 
 
 SHARES = st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=12)

@@ -80,6 +80,7 @@ class Session(Protocol):
     def restart(self) -> None:
         """Forgets everything, for a jump."""
 
+
 Opener = Callable[[Any, Window], Session]
 """Starts decoding a stream of an open container. Raises Misfit or FFmpeg's errors."""
 

@@ -95,7 +95,7 @@ class Worker:
         except SettingsError:
             return ClipSpec()
         # One clip at a time is done before a GPU's decoder has begun.
-        return replace(clip_spec(settings, min(2, os.cpu_count() or 1), 1), gpus=())
+        return replace(clip_spec(settings, min(2, os.cpu_count() or 1), ()), gpus=())
 
     # -- sound -------------------------------------------------------------------------------------------------------
 
