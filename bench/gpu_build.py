@@ -147,7 +147,7 @@ def _watched(recordings: list[Any], device: str, threads: int) -> tuple[float, d
     start, engine = time.perf_counter(), Local(threads)
     apart = partial(engine.apart, told=lambda _, text: print(f"  {text}", file=sys.stderr, flush=True), long=True)
     watch_all(
-        recordings, cuda.decoders(device), engine, apart,
+        recordings, cuda.decoders(device), threads, apart,
         lambda recording, answer: found.__setitem__(recording.name, answer),
     )  # fmt: skip
     took = time.perf_counter() - start

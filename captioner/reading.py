@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from captioner.errors import CaptionerError
-from captioner.ports import Engine
 from captioner.types import Picture, Recording, Sound
 
 if TYPE_CHECKING:
@@ -38,6 +37,13 @@ class ToWatch:
     """None: the whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToPart:
+    recording: Recording
+    length: float
+    """Seconds of a part."""
+
+
 def decode(errand: ToDecode, _tell: Tell) -> Sound:
     from captioner.media.sound import decode_speech
 
@@ -57,6 +63,14 @@ def look(errand: ToWatch, tell: Tell) -> Any:
     return watch_part(path, video, errand.part, helper, tell)
 
 
+def cut_up(errand: ToPart, _tell: Tell) -> tuple[Part, ...]:
+    """The parts in which a picture can be watched; () where it cannot."""
+    from captioner.media.watching import parts
+
+    assert errand.recording.video is not None
+    return parts(Path(errand.recording.path), errand.recording.video, errand.length)
+
+
 class Apart(Protocol):
     """An engine's `apart`, with what all calls have in common."""
 
@@ -66,12 +80,12 @@ class Apart(Protocol):
 def watch_all(
     recordings: Sequence[Recording],
     gpus: tuple[int, ...],
-    engine: Engine,
+    cores: int,
     apart: Apart,
     keep: Callable[[Recording, Picture | CaptionerError], None],
 ) -> None:
-    """Watches the pictures of recordings that have one; `keep` gets each as soon as it is known."""
-    shares = _shares(recordings, engine)
+    """Watches the pictures of recordings that have one, on so many cores; `keep` gets each as soon as it is known."""
+    shares = _shares(recordings, cores, apart)
     found: dict[str, dict[Part, Any]] = {}
     again: list[ToWatch] = []
 
@@ -83,39 +97,31 @@ def watch_all(
         own = found.setdefault(recording.path, {})
         own[errand.part] = answer
         if len(own) == len(shares[recording.path]):
-            picture = _joined(recording, [own[part] for part in shares[recording.path]])
+            picture = _joined(recording, [own[share] for share in shares[recording.path]])
             if picture is None:
                 again.append(ToWatch(recording, gpus))
             else:
                 keep(recording, picture)
             found.pop(recording.path)
 
-    apart(look, [ToWatch(one, gpus, part) for one in recordings for part in shares.get(one.path) or (None,)], done)
+    apart(look, [ToWatch(one, gpus, share) for one in recordings for share in shares.get(one.path) or (None,)], done)
     if again:
         apart(look, again, done)
 
 
-def _shares(recordings: Sequence[Recording], engine: Engine) -> Mapping[str, tuple[Part, ...]]:
+def _shares(recordings: Sequence[Recording], cores: int, apart: Apart) -> Mapping[str, tuple[Part, ...]]:
     """The parts of those, by their paths, that are so long that cores would be left without work."""
     shares: dict[str, tuple[Part, ...]] = {}
-    if engine.threads < 2:
-        return shares
     lengths = {one.path: one.video.duration or 0.0 for one in recordings if one.video is not None}
-    length = max(LEAST_PART, sum(lengths.values()) / (PARTS * engine.threads))
-    long = [one for one in recordings if lengths.get(one.path, 0.0) >= 2 * length]
+    length = max(LEAST_PART, sum(lengths.values()) / (PARTS * cores))
+    long = [ToPart(one, length) for one in recordings if lengths.get(one.path, 0.0) >= 2 * length]
 
-    def parts_of(recording: Recording) -> tuple[Part, ...]:
-        from captioner.media.watching import parts
-
-        assert recording.video is not None
-        return parts(Path(recording.path), recording.video, length)
-
-    def done(recording: Recording, answer: tuple[Part, ...] | CaptionerError) -> None:
+    def done(errand: ToPart, answer: tuple[Part, ...] | CaptionerError) -> None:
         if not isinstance(answer, CaptionerError):  # who watches the whole will say what is wrong with it
-            shares[recording.path] = answer
+            shares[errand.recording.path] = answer
 
-    if long:
-        engine.each(parts_of, long, done)
+    if cores > 1 and long:
+        apart(cut_up, long, done)
     return shares
 
 

@@ -161,7 +161,7 @@ class Stages:
 
         def run(todo: Mapping[Recording, Job], apart: Apart, keep: Keep) -> None:
             gpus = () if self.store.meta(DIED) else cuda.decoders(self.settings.device)
-            watch_all(list(todo), gpus, self.engine, apart, keep)
+            watch_all(list(todo), gpus, self.engine.threads, apart, keep)
 
         self._files("picture", with_picture, lambda job: job.keys["picture"] not in self.have, run)
 

@@ -17,8 +17,9 @@ from captioner.media import watching
 from captioner.media.decoding import Window
 from captioner.media.probe import probe
 from captioner.media.watching import Seen, joined, parts, watch, watch_part
-from captioner.reading import LEAST_PART, PARTS, ToWatch, look, watch_all
+from captioner.reading import LEAST_PART, PARTS, ToPart, ToWatch, cut_up, look, watch_all
 from captioner.types import AudioStream, Picture, Recording, VideoStream
+from tests import errands
 from tests.factory import Audio, Pixels, Video, make, tone
 from tests.likecuvid import Like
 from tests.test_shots import SIZE, film, scene
@@ -182,25 +183,29 @@ def recording(path: Path) -> Recording:
 class Hall:
     """What answers of errands are kept, and which errands there were. `spoil` may put another answer in place."""
 
-    def __init__(self, spoil: Callable[[ToWatch, Any], Any] = lambda _, answer: answer) -> None:
+    def __init__(
+        self,
+        spoil: Callable[[ToWatch, Any], Any] = lambda _, answer: answer,
+        cut_up: Callable[[ToPart, Any], Any] = lambda _, answer: answer,
+    ) -> None:
         self.asked: list[ToWatch] = []
         self.kept: dict[str, Any] = {}
-        self._spoil = spoil
+        self._spoil, self._cut_up = spoil, cut_up
 
     def apart(self, work: Any, items: Sequence[ToWatch], done: Callable[[Any, Any], None], /) -> None:
-        assert work is look
-        self.asked += items
+        assert work in (look, cut_up)
+        self.asked += items if work is look else []
         for item in reversed(items):  # in any order
             try:
                 answer = work(item, print)
             except CaptionerError as error:
                 answer = error
-            done(item, self._spoil(item, answer))
+            done(item, self._spoil(item, answer) if work is look else self._cut_up(item, answer))
 
     def watch(self, paths: Sequence[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("captioner.reading.LEAST_PART", LENGTH)
         recordings = [recording(path) for path in paths]
-        watch_all(recordings, (), Local(8), self.apart, lambda one, answer: self.kept.__setitem__(one.name, answer))
+        watch_all(recordings, (), 8, self.apart, lambda one, answer: self.kept.__setitem__(one.name, answer))
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +244,26 @@ def test_where_parts_fail_somebody_watches_the_whole(
     assert [one.recording.name for one in hall.asked if one.part is None] == ["short.mp4", "long.mp4"]
 
 
+@pytest.mark.parametrize("answer", [Broken("no"), WorkerDied("no"), ()])
+def test_where_no_parts_are_found_somebody_watches_the_whole(
+    films: list[Path], answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall = Hall(cut_up=lambda *_: answer)
+    hall.watch(films, monkeypatch)
+    assert hall.kept == {path.name: watch(path, probed(path)[1]) for path in films}
+    assert [one.part for one in hall.asked] == [None, None]
+
+
+def test_a_part_that_kills_its_process_costs_no_picture(films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
+    monkeypatch.setattr("captioner.reading.LEAST_PART", LENGTH)
+    monkeypatch.setattr("captioner.reading.look", errands.look_and_die)
+    kept: dict[str, Any] = {}
+    apart = Local(2, processes=True).apart
+    watch_all([recording(path) for path in films], (), 8, apart, lambda one, seen: kept.__setitem__(one.name, seen))
+    assert kept == {path.name: watch(path, probed(path)[1]) for path in films}
+
+
 def test_a_film_that_cannot_be_watched_is_told_once(films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     hall = Hall(lambda item, answer: Broken("it is") if item.recording.name == "long.mp4" else answer)
     hall.watch(films, monkeypatch)
@@ -251,6 +276,6 @@ def test_one_core_and_many_films_get_no_parts(films: list[Path], monkeypatch: py
         asked: list[ToWatch] = []
         monkeypatch.setattr("captioner.reading.LEAST_PART", LENGTH)
         recordings = [replace(recording(films[0]), path=f"{number}.mp4") for number in range(copies)]
-        watch_all(recordings, (), Local(cores), lambda _, items, done, asked=asked: asked.extend(items), print)  # type: ignore[misc]
+        watch_all(recordings, (), cores, lambda _, items, done, asked=asked: asked.extend(items), print)  # type: ignore[misc]
         assert [one.part for one in asked] == [None] * copies
     assert LEAST_PART > LENGTH
