@@ -23,7 +23,7 @@ from captioner.types import Cut, Picture, Recording
 
 LEAST_SHARED, LEAST_SOUNDS = 3, 8
 """Cuts below which one recording is not shared, with and without picture: every worker opens it and seeks, which costs
-as much as half a clip."""
+as much as half a clip. Of the last pictures of all each worker takes one, so that nobody waits for three."""
 A_PLACE = 20.0
 """Seconds of a recording that one worker makes clips of, at least: others make those of the rest meanwhile."""
 PARTS = 3
@@ -189,8 +189,8 @@ def _parts(entry: ToWrite, workers: int, left: int) -> Iterator[Sequence[Cut]]:
     """A recording with many cuts, of those `left` from it on, is shared by the workers, each of which decodes its own
     stretch of it."""
     cuts, at = entry.cuts, 0
-    least = LEAST_SHARED if entry.recording.has_picture else LEAST_SOUNDS
     while at < len(cuts):
+        least = (1 if left - at <= workers else LEAST_SHARED) if entry.recording.has_picture else LEAST_SOUNDS
         size = max(least, min(ceil(len(cuts) / workers), ceil((left - at) / (workers * PARTS))))
         rest = len(cuts) - at - size
         size += rest if rest < least else 0

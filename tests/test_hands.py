@@ -147,11 +147,18 @@ def test_clips_are_shared_in_order_in_parts_that_get_smaller(wanted: list[tuple[
         wholes.append(Part(ToWrite(entry.recording, None, entry.cuts), {}, {}, Path(), Path(), ClipSpec()))
     parts = shared(wholes, count)
     assert [cut for part in parts for cut in part.entry.cuts] == [cut for whole in wholes for cut in whole.entry.cuts]
+    left = sum(len(whole.entry.cuts) for whole in wholes)
     for whole in wholes:
         own = [part.entry.cuts for part in parts if part.entry.recording is whole.entry.recording]
-        least = LEAST_SHARED if whole.entry.recording.has_picture else LEAST_SOUNDS
-        assert all(len(cuts) >= least for cuts in own) or len(own) == 1
         assert all(len(one) >= len(two) for one, two in pairwise(own[:-1]))
+        for cuts in own:
+            if not whole.entry.recording.has_picture:
+                assert len(cuts) >= LEAST_SOUNDS or len(own) == 1
+            elif left <= count:
+                assert len(cuts) == 1, "the last of all go to a worker each"
+            else:
+                assert len(cuts) >= LEAST_SHARED or len(own) == 1
+            left -= len(cuts)
 
 
 def test_workers_stay_where_stages_overlap_and_only_within_the_run() -> None:
