@@ -64,12 +64,15 @@ def whole(
     by_itself = {name: alone_again(name, scratch, options) for name in slow[:2]}
     slowest = max(by_itself, key=lambda name: by_itself[name])
     took = run["wall"]
+    for text in run["said"]:  # what fell back on the cores, above all
+        print(f"  {text}", flush=True)
     return {
         "sound": duration, "took": took, "speed": duration / took, "words": run["clips"],
         "clips": run["clips"], "failures": run["failures"], "slowest": slowest,
         "whole to slowest": round(took / by_itself[slowest], 2),
         "alone": {name: round(value, 2) for name, value in by_itself.items()},
         "seconds": {name: round(value, 2) for name, value in run["seconds"].items()}, "peak_mib": run["peak_mib"],
+        "core seconds": round(run["cpu"]), "said": run["said"],
     }  # fmt: skip
 
 

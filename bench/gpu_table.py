@@ -60,7 +60,7 @@ def show(section: str, name: str, row: Row) -> None:
         text = f"FAILED: {row['error']}"
     elif "slowest" in row:
         text = f"{row['speed']:.0f}x real time ({row['took']:.1f} s for {row['sound']:.0f} s, "
-        text += f"{row['clips']} clips, {row['failures']} failures); "
+        text += f"{row['core seconds']} of cores, {row['clips']} clips, {row['failures']} failures); "
         text += f"{row['whole to slowest']} of its slowest stage, {row['slowest']}; alone: {row['alone']}; "
         text += ", ".join(f"{stage} {took}" for stage, took in row["seconds"].items())
     elif "speed" in row and isinstance(row["speed"], float):

@@ -58,9 +58,16 @@ def measured(code: str, *arguments: str) -> dict[str, Any]:
 
 BUILD = """
 import json, sys, captioner
-options = json.loads(sys.argv[3])
-summary = captioner.build(sys.argv[1], sys.argv[2], yes=True, trigger="ema_voice", include_doubted=True, **options)
-print(json.dumps({"seconds": summary.seconds, "clips": len(summary.written),
+from captioner.run import Quiet
+class Told(Quiet):
+    def __init__(self):
+        self.said = []
+    def say(self, text):
+        self.said.append(text)
+options, told = json.loads(sys.argv[3]), Told()
+summary = captioner.build(sys.argv[1], sys.argv[2], yes=True, trigger="ema_voice", include_doubted=True,
+                          reporter=told, **options)
+print(json.dumps({"seconds": summary.seconds, "clips": len(summary.written), "said": told.said,
                   "duration": sum(r.duration for r in summary.recordings), "failures": len(summary.failures)}))
 """
 

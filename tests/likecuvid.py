@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -67,6 +68,19 @@ class Like:
         return graph
 
 
+@dataclass(frozen=True)
+class Anew:
+    """Begins a decoder for each stream."""
+
+    start: Callable[[Any, Window], Session]
+
+    def __call__(self, stream: Any, window: Window, /) -> Session:
+        return self.start(stream, window)
+
+    def at_hand(self, _stream: Any, _window: Window, /) -> bool:
+        return False
+
+
 def like(scaler: str = "area", made: list[Like] | None = None) -> Opener:
     """Opens such decoders, and keeps them in `made`."""
 
@@ -76,4 +90,4 @@ def like(scaler: str = "area", made: list[Like] | None = None) -> Opener:
             made.append(session)
         return session
 
-    return start
+    return Anew(start)

@@ -36,7 +36,7 @@ from captioner.writing import write_dataset
 from tests import errands
 from tests.clips import Clip, cut, film, read, record
 from tests.factory import Audio, Draw, Video, make, noise, numbered
-from tests.likecuvid import Like, like
+from tests.likecuvid import Anew, Like, like
 from tests.test_shots import film as drawn
 from tests.test_shots import scene
 
@@ -305,7 +305,7 @@ WRONG = {
 
 
 def faulty(wrong: str, at: int) -> Opener:
-    return lambda stream, window: Faulty(stream, window, wrong, at)
+    return Anew(lambda stream, window: Faulty(stream, window, wrong, at))
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -342,16 +342,16 @@ def test_a_decoder_that_cannot_be_had_is_done_without(tmp_path: Path) -> None:
         raise av.error.PermissionError(1, "Operation not permitted")
 
     source = film(tmp_path, Video(frames=80, size=(320, 192)))
-    helped, said = written(source, none)
+    helped, said = written(source, Anew(none))
     assert_alike(helped, written(source, None)[0], 0.01)
     assert "cannot be started" in said[0]
-    assert seen(source, none) == seen(source)
+    assert seen(source, Anew(none)) == seen(source)
 
 
 @pytest.mark.skipif(GPU, reason="there is a GPU")
 def test_a_machine_without_a_gpu_decodes_in_software(tmp_path: Path) -> None:
     source = film(tmp_path, Video(frames=40, size=(320, 192)))
-    helped, said = written(source, lambda stream, window: Nvdec(0, stream, window), ((3, 9),))
+    helped, said = written(source, _nvdec, ((3, 9),))
     assert_alike(helped, written(source, None, ((3, 9),))[0], 0.01)
     assert "cannot be started" in said[0]
 
@@ -363,7 +363,7 @@ def test_a_film_that_breaks_off_is_told_as_software_tells_it(tmp_path: Path) -> 
 
     source = film(tmp_path, Video(frames=40, size=(320, 192)))
     said: list[str] = []
-    assert seen(source, Short, said) == seen(source)
+    assert seen(source, Anew(Short), said) == seen(source)
     assert not said
 
 
@@ -496,6 +496,22 @@ def test_a_decoder_goes_on_with_the_next_film_of_its_kind(tmp_path: Path, begun:
     assert len(begun) == 4, "the one that was used last stays, the one before is let go"
 
 
+def test_what_is_soon_done_is_worth_a_decoder_that_has_begun(
+    tmp_path: Path, begun: list[tuple[int, Window]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "WORTH", 80 * 320 * 192.0)
+    source, start, little = film(tmp_path, Video(frames=80, size=(320, 192))), decoding.opener((0,)), ((3, 9),)
+    written(source, start, little)
+    assert not begun
+    written(source, start, ((0, 80),))
+    (used,) = decoding._KEPT.sessions.values()
+    before = used.restarts
+    helped, said = written(source, start, little)
+    assert_alike(helped, written(source, None, little)[0])
+    assert not said
+    assert (len(begun), used.restarts > before) == (1, True)
+
+
 def test_who_has_lost_its_decoder_to_somebody_else_does_not_go_on_with_it(
     tmp_path: Path, begun: list[tuple[int, Window]]
 ) -> None:
@@ -523,8 +539,7 @@ def test_threads_do_not_share_a_decoder(tmp_path: Path, begun: list[tuple[int, W
 # --- NVDEC itself -------------------------------------------------------------------------------------------------
 
 
-def _nvdec(stream: Any, window: Window) -> Session:
-    return Nvdec(0, stream, window)
+_nvdec = Anew(lambda stream, window: Nvdec(0, stream, window))
 
 
 @pytest.mark.gpu

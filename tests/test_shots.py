@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from captioner.errors import Broken
 from captioner.media.container import opened
 from captioner.media.probe import probe
-from captioner.media.shots import shown_at
+from captioner.media.shots import grey, shown_at
 from captioner.media.watching import watch
 from captioner.types import Picture
 from tests.factory import Audio, Draw, Pixels, Video, make, tone
@@ -233,3 +233,13 @@ def test_real_films() -> None:
     assert seen(DATA / "grid" / "grid_turns.mp4").shots == (3.0, 6.0, 9.0, 12.0, 15.0), turns
     for name in ("video/friday.mp4", "video/auto_editor_example.mp4", "sound/stream_of_water.mp4", "grid/bbaf2n.mpg"):
         assert seen(DATA / name).shots == (), name
+
+
+@given(st.integers(8, 40), st.integers(8, 70), st.integers(0, 2**16))
+def test_a_cells_grey_is_the_mean_of_its_green(height: int, width: int, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = grey(picture)
+    assert found.shape == (height // 8, width // 8)
+    for row, column in np.ndindex(found.shape):
+        cell = picture[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8, 1]
+        assert found[row, column] == np.float32(cell.mean())

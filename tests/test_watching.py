@@ -21,7 +21,7 @@ from captioner.reading import LEAST_PART, PARTS, ToPart, ToWatch, cut_up, look, 
 from captioner.types import AudioStream, Picture, Recording, VideoStream
 from tests import errands
 from tests.factory import Audio, Pixels, Video, make, tone
-from tests.likecuvid import Like
+from tests.likecuvid import Anew, Like
 from tests.test_shots import SIZE, film, scene
 
 LENGTH = 5.0
@@ -125,7 +125,7 @@ def test_a_gpus_decoder_sees_the_same_in_parts(tmp_path: Path, monkeypatch: pyte
         begun.append(window)
         return Like(stream, window)
 
-    whole, found = whole_and_joined(made(tmp_path / "a.mp4", cut_at(60, 101, 260)), start)
+    whole, found = whole_and_joined(made(tmp_path / "a.mp4", cut_at(60, 101, 260)), Anew(start))
     assert len(begun) > 2
     assert found == whole
 

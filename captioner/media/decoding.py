@@ -8,10 +8,9 @@ decoder gives. Whatever does not fit is a `Misfit`: the caller begins again on t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 from threading import local
@@ -31,7 +30,8 @@ CODECS = {"h264": "h264_cuvid", "hevc": "hevc_cuvid", "vp9": "vp9_cuvid", "av1":
 
 WORTH = 5e8
 """Pixels below which decoding on a core, at 350 million a second, is done before a GPU has begun: that takes it 0.2 s
-for one process, and 3 s where sixteen ask at once, but only for the first of those that are alike."""
+for one process, and 3 s where sixteen ask at once, but only for the first of those that are alike: what comes after it
+is worth it however short it is."""
 
 KEPT = 2
 """Decoders that a thread keeps for the next of their kind: one for watching and one for the clips."""
@@ -81,8 +81,14 @@ class Session(Protocol):
         """Forgets everything, for a jump."""
 
 
-Opener = Callable[[Any, Window], Session]
-"""Starts decoding a stream of an open container. Raises Misfit or FFmpeg's errors."""
+class Opener(Protocol):
+    """Starts decoding streams of open containers."""
+
+    def __call__(self, stream: Any, window: Window, /) -> Session:
+        """Raises Misfit or FFmpeg's errors."""
+
+    def at_hand(self, stream: Any, window: Window, /) -> bool:
+        """Whether a decoder for it has begun already: then even a few pictures are worth it."""
 
 
 class Nvdec:
@@ -115,7 +121,7 @@ class Nvdec:
 def opener(gpus: Sequence[int]) -> Opener | None:
     """A decoder on this process's share of the GPUs; None where it has none."""
     gpu = gpu_of_this_process(gpus)
-    return None if gpu is None else partial(_kept, gpu)
+    return None if gpu is None else OnGpu(gpu)
 
 
 class _Kept(local):
@@ -126,25 +132,36 @@ class _Kept(local):
 _KEPT = _Kept()
 
 
-def _kept(gpu: int, stream: Any, window: Window) -> Nvdec:
-    """A decoder that this thread has done with, if one is right for the stream, else a new one: what takes long is to
-    begin on a GPU, and parts of a film are alike."""
-    own = stream.codec_context
-    like = (own.codec.canonical_name, bytes(own.extradata or b""), own.width, own.height, stream.time_base)
-    kind = (gpu, like, window)
-    found = _KEPT.sessions.pop(kind, None)
-    if found is None:
-        while len(_KEPT.sessions) >= KEPT:
-            _KEPT.sessions.pop(next(iter(_KEPT.sessions)))
-        found = Nvdec(gpu, stream, window)
-    else:
-        found.restart()
-    _KEPT.sessions[kind] = found
-    return found
+@dataclass(frozen=True, slots=True)
+class OnGpu:
+    """Gives a decoder that this thread has done with, if one is right for the stream, else a new one: what takes long
+    is to begin on a GPU, and parts of a film are alike."""
+
+    gpu: int
+
+    def __call__(self, stream: Any, window: Window, /) -> Nvdec:
+        kind = self._kind(stream, window)
+        found = _KEPT.sessions.pop(kind, None)
+        if found is None:
+            while len(_KEPT.sessions) >= KEPT:
+                _KEPT.sessions.pop(next(iter(_KEPT.sessions)))
+            found = Nvdec(self.gpu, stream, window)
+        else:
+            found.restart()
+        _KEPT.sessions[kind] = found
+        return found
+
+    def at_hand(self, stream: Any, window: Window, /) -> bool:
+        return self._kind(stream, window) in _KEPT.sessions
+
+    def _kind(self, stream: Any, window: Window) -> Any:
+        own = stream.codec_context
+        like = (own.codec.canonical_name, bytes(own.extradata or b""), own.width, own.height, stream.time_base)
+        return (self.gpu, like, window)
 
 
-def suits(stream: Any, video: VideoStream, window: Window, frames: float) -> bool:
-    """Whether NVDEC gives what software does, and `frames` of it are worth the start."""
+def suits(start: Opener, stream: Any, video: VideoStream, window: Window, frames: float) -> bool:
+    """Whether NVDEC gives what software does, and `frames` of it are worth the start, if there is one to be made."""
     context = stream.codec_context
     return (
         context.codec.canonical_name in CODECS
@@ -154,7 +171,7 @@ def suits(stream: Any, video: VideoStream, window: Window, frames: float) -> boo
         and (context.width, context.height) == (video.width, video.height)
         and min(video.width, video.height) >= _LEAST_SIDE
         and window.even
-        and frames * video.width * video.height >= WORTH
+        and (frames * video.width * video.height >= WORTH or start.at_hand(stream, window))
     )
 
 

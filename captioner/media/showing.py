@@ -192,7 +192,7 @@ class _Source:
 
     def take(self, helper: Helper, seconds: float) -> None:
         """Lets the helper decode, where it can and `seconds` of pictures are worth it. Before the first frame."""
-        if suits(self._stream, self._video, helper.window, seconds * float(self._video.rate)):
+        if suits(helper.start, self._stream, self._video, helper.window, seconds * float(self._video.rate)):
             self._helping = Decoding(helper.start, self._stream, helper.window)
             self._read_on()
 
