@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import ceil
 
 from captioner.errors import CaptionerError
 from captioner.measures import Measures, Tag
@@ -49,11 +50,13 @@ def _seconds(entry: PlannedJob) -> float:
 
 
 def _measure(todo: Sequence[tuple[PlannedJob, str]], meter: Meter, stages: Stages) -> None:
-    """Measures all cuts, so many a call as `held` says, and stores a recording's when they are all done."""
+    """Measures all cuts, so many a call as `held` says, or fewer so that calls are alike, and stores a recording's when
+    they are all done."""
     done: list[Measures] = []
     waiting = deque(todo)
     excerpts = (excerpt for entry, _ in todo for excerpt in excerpts_of(entry, stages))
-    for batch in _batches(excerpts, held(stages.engine)):
+    share = _share(sum(_seconds(entry) for entry, _ in todo), held(stages.engine))
+    for batch in _batches(excerpts, share):
         answers = stages.engine.batch(lambda some: meter.measure(some, stages.reporter.advance), batch)
         for answer in answers:
             # A cut that cannot be measured stays, and nothing of it is guessed.
@@ -81,6 +84,11 @@ def held(engine: Engine) -> float:
     if engine.batch_seconds > BATCH_SECONDS:
         return MOST_HELD
     return min(MOST_HELD, max(HELD, A_CORE * engine.threads))
+
+
+def _share(total: float, most: float) -> float:
+    """Seconds of cuts a call, so that none is left with a few."""
+    return total / max(1, ceil(total / most))
 
 
 def _batches(excerpts: Iterable[Excerpt], most: float) -> Iterator[list[Excerpt]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
 from threading import Lock
 from typing import Any
 
@@ -16,8 +17,10 @@ from captioner.errors import ModelError, OutOfMemory, UsageError
 
 PART = 600.0
 """Seconds of sound in a part: enough to fill a GPU's batches."""
+MORE = 0.25
+"""Share of a part by which all parts may be longer, rather than that there is one more."""
 LEAST = 300.0
-"""Seconds of sound in a call below which the rest does it alone: it is done before the networks are loaded."""
+"""Seconds of sound in a call below which the rest does it alone while the networks load: it is done before they are."""
 SHORT = 300.0
 """Seconds of an item that one core is soon done with."""
 LANES = 2
@@ -25,9 +28,9 @@ LANES = 2
 
 
 class Halves(StandIn):
-    """Stands in for a model. `networks` answer first, once they are loaded: the call waits for that, and gives None
-    where no GPU takes them. `both` joins an item and its answer to what `rest` takes, which can do without an answer
-    too, slowly.
+    """Stands in for a model. `networks` answer first, once they are loaded, which is asked of `ready`: the call waits
+    for that, and gives None where no GPU takes them. `both` joins an item and its answer to what `rest` takes, which
+    can do without an answer too, slowly.
 
     Where the networks fail and the rest can do the part alone, the items are not to blame: networks that fail so
     `STRIKES` times are left out, which is told to `say`.
@@ -36,22 +39,23 @@ class Halves(StandIn):
     def __init__(
         self,
         networks: Callable[[], StandIn | None],
+        ready: Callable[[], bool],
         rest: StandIn,
         both: Callable[[Any, Any], Any],
         what: str,
         say: Callable[[str], None],
         alone: float = 0.0,
     ) -> None:
-        """`alone`: seconds of short items in a call that the rest does by itself too: others wait for them, and would
-        wait longer for the networks to be loaded."""
-        self._networks, self._rest, self._both = networks, rest, both
+        """`alone`: seconds of short items in a call that the rest does by itself too while the networks load: others
+        wait for them, and would wait longer for that."""
+        self._networks, self._ready, self._rest, self._both = networks, ready, rest, both
         self._what, self._say, self._alone = what, say, alone
         self._strikes = 0
         self._turn = Lock()
 
     def _call(self, method: str, batch: Sequence[Any], rest: tuple[Any, ...], progress: Any) -> list[Any]:
         total, longest = sum(map(length, batch)), max(map(length, batch), default=0.0)
-        if total < LEAST or (total <= self._alone and longest <= SHORT):
+        if (total < LEAST or (total <= self._alone and longest <= SHORT)) and not self._ready():
             return self._rest._call(method, batch, rest, progress)
         with (
             ThreadPoolExecutor(1, thread_name_prefix="captioner-networks") as first,
@@ -99,13 +103,12 @@ class Halves(StandIn):
 
 
 def parts(items: Sequence[Any]) -> list[list[Any]]:
-    """In order, `PART` seconds of sound in each, or one item that is longer."""
-    found: list[list[Any]] = []
-    room = 0.0
+    """In order, about `PART` seconds of sound in each, and about as much in one as in another."""
+    total = sum(map(length, items))
+    count = max(1, ceil(total / PART - MORE))
+    found: list[list[Any]] = [[] for _ in range(count)]
+    at = 0.0
     for item in items:
-        if not found or length(item) > room:
-            found.append([])
-            room = PART
-        found[-1].append(item)
-        room -= length(item)
-    return found
+        found[min(int((at + length(item) / 2) / total * count), count - 1)].append(item)
+        at += length(item)
+    return [part for part in found if part]

@@ -169,7 +169,7 @@ class Models:
         if not self._free(backend):
             loading.result()
         alone = getattr(backend.module, "ALONE", 0.0)
-        return Halves(loading.result, made, backend.module.both, _what(backend), say, alone)
+        return Halves(loading.result, loading.done, made, backend.module.both, _what(backend), say, alone)
 
     def _networks(self, backend: Backend, devices: list[str], say: Say) -> StandIn | None:
         """None where no GPU takes them. Raises ModelError then, if the user wants a GPU."""
