@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import wave
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -206,6 +207,28 @@ def test_a_wave_comes_in_few_packets_and_whole(tmp_path: Path, rate: int) -> Non
     heard = np.concatenate(found)[:: stream.channels] / 32768
     assert np.abs(heard - samples[: len(heard)]).max() < 1e-4
     assert len(heard) == len(samples)
+
+
+def test_a_coded_stream_in_a_wave_is_no_noise(tmp_path: Path) -> None:
+    """Dolby Digital as it goes over a cable (IEC 61937): the header says 16-bit samples."""
+    cable, path = tmp_path / "cable.spdif", tmp_path / "disguised.wav"
+    with av.open(str(cable), "w", format="spdif") as target:
+        stream = target.add_stream("ac3", rate=48_000, layout="stereo")
+        sound = tone(440, 2.0, 48_000)
+        for first in range(0, len(sound) - 1535, 1536):
+            block = np.ascontiguousarray(both(sound[first : first + 1536]).T.astype(np.float32))
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = 48_000, first
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(cable.read_bytes())
+    samples = hear(path)[1]
+    turns = int(np.count_nonzero(np.diff(np.signbit(samples[SPEECH_RATE // 2 : SPEECH_RATE]))))
+    assert abs(turns - 440) < 10, "a tone of 440 Hz for half a second"
 
 
 def test_a_part_of_a_files_sound_is_read_where_it_is_and_small_to_send(tmp_path: Path) -> None:

@@ -29,10 +29,11 @@ _CONVERSIONS = (ArithmeticError, ValueError)
 """What PyAV's own conversions raise where a damaged header holds a number that makes no sense."""
 
 
-_OF_WAVES = {"max_size": str(3 << 13), "probesize": str(1 << 15)}
+_OF_WAVES = {"max_size": str(3 << 13), "probesize": str(3 << 13)}
 """For WAVs: bytes of a packet, which FFmpeg makes as small as 1,024 samples, though what Python does for each takes far
 longer than to decode it; and bytes in which FFmpeg looks whether the samples are a coded stream in disguise. It would
-go through 5 MB, which takes longer than all the rest; the frames of such streams have a few thousand."""
+go through 5 MB, which takes longer than all the rest; the frames of such streams have a few thousand. No more than one
+packet, or it looks twice."""
 
 _TRIES = 8
 """Reads that may fail one after the other before the file counts as ended."""
