@@ -16,7 +16,7 @@ from captioner.engine.remote import StandIn
 from captioner.errors import ModelError, OutOfMemory, UsageError
 
 PART = 600.0
-"""Seconds of sound in a part: enough to fill a GPU's batches."""
+"""Seconds of sound in a part, if the model's module does not say otherwise: enough to fill a GPU's batches."""
 MORE = 0.25
 """Share of a part by which all parts may be longer, rather than that there is one more."""
 LEAST = 300.0
@@ -45,11 +45,12 @@ class Halves(StandIn):
         what: str,
         say: Callable[[str], None],
         alone: float = 0.0,
+        part: float = PART,
     ) -> None:
-        """`alone`: seconds of short items in a call that the rest does by itself too while the networks load: others
-        wait for them, and would wait longer for that."""
+        """`part`: seconds of sound in a part. `alone`: seconds of short items in a call that the rest does by itself
+        too while the networks load: others wait for them, and would wait longer for that."""
         self._networks, self._ready, self._rest, self._both = networks, ready, rest, both
-        self._what, self._say, self._alone = what, say, alone
+        self._what, self._say, self._alone, self._part = what, say, alone, part
         self._strikes = 0
         self._turn = Lock()
 
@@ -61,7 +62,7 @@ class Halves(StandIn):
             ThreadPoolExecutor(1, thread_name_prefix="captioner-networks") as first,
             ThreadPoolExecutor(LANES, thread_name_prefix="captioner-rest") as second,
         ):
-            heard = [first.submit(self._hear, method, part, rest) for part in parts(batch)]
+            heard = [first.submit(self._hear, method, part, rest) for part in parts(batch, self._part)]
             done = [second.submit(self._finish, method, one, rest, progress) for one in heard]
             try:
                 return [answer for one in done for answer in one.result()]
@@ -102,10 +103,10 @@ class Halves(StandIn):
         return done
 
 
-def parts(items: Sequence[Any]) -> list[list[Any]]:
-    """In order, about `PART` seconds of sound in each, and about as much in one as in another."""
+def parts(items: Sequence[Any], most: float) -> list[list[Any]]:
+    """In order, about `most` seconds of sound in each, and about as much in one as in another."""
     total = sum(map(length, items))
-    count = max(1, ceil(total / PART - MORE))
+    count = max(1, ceil(total / most - MORE))
     found: list[list[Any]] = [[] for _ in range(count)]
     at = 0.0
     for item in items:

@@ -17,7 +17,7 @@ from typing import Any
 
 from captioner.backends import Backend
 from captioner.engine.fleet import Fleet
-from captioner.engine.halves import Halves
+from captioner.engine.halves import PART, Halves
 from captioner.engine.remote import PATIENCE, House, Remote, StandIn, Way, close_all
 from captioner.errors import BackendMissing, ModelError, SettingsError, WeightsMissing
 
@@ -168,8 +168,8 @@ class Models:
         made = self._spread_out(rest, say)
         if not self._free(backend):
             loading.result()
-        alone = getattr(backend.module, "ALONE", 0.0)
-        return Halves(loading.result, loading.done, made, backend.module.both, _what(backend), say, alone)
+        alone, part = getattr(backend.module, "ALONE", 0.0), getattr(backend.module, "PART", PART)
+        return Halves(loading.result, loading.done, made, backend.module.both, _what(backend), say, alone, part)
 
     def _networks(self, backend: Backend, devices: list[str], say: Say) -> StandIn | None:
         """None where no GPU takes them. Raises ModelError then, if the user wants a GPU."""

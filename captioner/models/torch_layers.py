@@ -146,6 +146,31 @@ class Layers:
             self.tensor((bias - mean * factor).astype(np.float32).reshape(shape)),
         )
 
+    def lstm(self, before: int, units: int, deep: int = 1, *, both_ways: bool = False) -> Any:
+        """The next LSTMs of the graph, one over the other, as torch has them, cuDNN's on a GPU: (n, time, `before`) in,
+        (n, time, `units`, or twice that) out."""
+        import torch
+
+        made = torch.nn.LSTM(before, units, deep, batch_first=True, bidirectional=both_ways)
+        ways = 2 if both_ways else 1
+        state = {}
+        for place in range(deep):
+            node, wide = self.node("LSTM"), ways * units if place else before
+            shapes = ((ways, 4 * units, wide), (ways, 4 * units, units), (ways, 8 * units))
+            given, back, biases = (
+                self.value(name, shape) for name, shape in zip(node.inputs[1:4], shapes, strict=True)
+            )
+            for side, suffix in enumerate(("", "_reverse")[:ways]):
+                of_given, of_back = biases[side, : 4 * units], biases[side, 4 * units :]
+                for name, value in (
+                    ("weight_ih", given[side]), ("weight_hh", back[side]), ("bias_ih", of_given), ("bias_hh", of_back)
+                ):  # fmt: skip
+                    state[f"{name}_l{place}{suffix}"] = torch.from_numpy(_gates(np.asarray(value, np.float32)))
+        made.load_state_dict(state)
+        made = made.to(self._device).eval()
+        made.flatten_parameters()
+        return made
+
     def node(self, operator: str) -> Node:
         """The next node of a kind."""
         if operator not in self._nodes:
@@ -178,3 +203,9 @@ class Layers:
 
     def _other(self, what: str) -> ModelError:
         return ModelError(f"{self._name} is another network than the one that is known here ({what})")
+
+
+def _gates(value: Array) -> Array:
+    """From ONNX's order of gates (input, output, forget, cell) to torch's (input, forget, cell, output)."""
+    given, out, forget, cell = np.split(value, 4)
+    return np.concatenate([given, forget, cell, out])

@@ -44,7 +44,7 @@ class Segmentation:
         self._filters = layers.tensor(filters(layers))
         self._norms = [_norm(layers, channels) for channels in (1, 2 * BANDS, CHANNELS, CHANNELS)]
         self._convolutions = [layers.conv(CHANNELS, channels, KERNEL) for channels in (2 * BANDS, CHANNELS)]
-        self._memory = _lstm(layers, device)
+        self._memory = layers.lstm(CHANNELS, UNITS, DEEP, both_ways=True)
         self._dense = [_dense(layers, *one) for one in DENSE]
         layers.end()
 
@@ -98,35 +98,6 @@ def _norm(layers: Layers, channels: int) -> tuple[Any, Any, float]:
 def _dense(layers: Layers, matrix: str, bias: str, before: int, after: int) -> tuple[Any, Any]:
     turned = np.ascontiguousarray(layers.value(matrix, (before, after)).T)
     return layers.tensor(turned), layers.tensor(layers.value(bias, (after,)))
-
-
-def _lstm(layers: Layers, device: Any) -> Any:
-    """All four, as torch has them: cuDNN's on a GPU."""
-    import torch
-
-    made = torch.nn.LSTM(CHANNELS, UNITS, DEEP, batch_first=True, bidirectional=True)
-    state = {}
-    for place in range(DEEP):
-        node = layers.node("LSTM")
-        before = 2 * UNITS if place else CHANNELS
-        shapes = ((2, 4 * UNITS, before), (2, 4 * UNITS, UNITS), (2, 8 * UNITS))
-        given, back, biases = (layers.value(name, shape) for name, shape in zip(node.inputs[1:4], shapes, strict=True))
-        for side, suffix in enumerate(("", "_reverse")):
-            of_given, of_back = biases[side, : 4 * UNITS], biases[side, 4 * UNITS :]
-            for name, value in (
-                ("weight_ih", given[side]), ("weight_hh", back[side]), ("bias_ih", of_given), ("bias_hh", of_back)
-            ):  # fmt: skip
-                state[f"{name}_l{place}{suffix}"] = torch.from_numpy(_gates(np.asarray(value, np.float32)))
-    made.load_state_dict(state)
-    made = made.to(device).eval()
-    made.flatten_parameters()
-    return made
-
-
-def _gates(value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From ONNX's order of gates (input, output, forget, cell) to torch's (input, forget, cell, output)."""
-    given, out, forget, cell = np.split(value, 4)
-    return np.concatenate([given, forget, cell, out])
 
 
 def filters(layers: Layers) -> NDArray[np.float32]:

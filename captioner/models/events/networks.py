@@ -50,11 +50,8 @@ class Networks:
             for audio in audios
         ]
 
-    # The names under which the two roles ask.
     def tag(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[omnivad.Probabilities]:
         return omnivad.remembered(audios, self.steps, progress)
-
-    listen = tag
 
     def warm(self) -> None:
         noise = np.random.default_rng(0).normal(0, 0.1, (omnivad.BLOCK + 2 * omnivad.CONTEXT) * SPEECH_RATE)

