@@ -79,7 +79,9 @@ def build(
         Local(resolved.thread_count, models) as engine,
     ):
         work = Build(paths, folder, resolved, engine, reporter or Quiet(), watch.time, watch.seconds)
-        return work.run(yes=yes, dry=dry_run)
+        summary = work.run(yes=yes, dry=dry_run)
+        models.dismiss()  # they end while the workers do
+        return summary
 
 
 def write_reviewed(out: Path, reporter: Reporter | None = None) -> Summary:

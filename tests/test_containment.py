@@ -20,7 +20,7 @@ from captioner.engine.child import NICE
 from captioner.engine.fleet import STRIKES, Fleet, shares
 from captioner.engine.loading import CORES_A_HOUSE, CPU, Models, devices_of
 from captioner.engine.local import Local
-from captioner.engine.remote import House, Remote, Way
+from captioner.engine.remote import House, Remote, Way, close_all
 from captioner.errors import Broken, CaptionerError, ModelDied, ModelError, OutOfMemory, SettingsError
 from captioner.models import cuda
 from tests import fragile
@@ -171,6 +171,25 @@ def test_a_process_that_is_ended_while_it_is_started_ends(monkeypatch: pytest.Mo
     with pytest.raises(ModelDied):
         remote(house)
     assert not house.alive
+
+
+def test_processes_that_are_slow_to_end_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    houses = [House(f"model {number}", patience=5.0) for number in range(3)]
+    for house in houses:
+        house.ask("run", None, "tests.errands:linger", (60.0,), 5.0)
+    processes = [house._process for house in houses]
+    real, ended = House.close, []
+
+    def close(self: House) -> None:
+        if not ended:  # nobody is waited for before all are told
+            ended.extend(process.wait(10) for process in processes if process is not None)
+        real(self)
+
+    monkeypatch.setattr(House, "close", close)
+    close_all(houses)
+    assert len(ended) == 3
+    assert all(ended), "none by itself"
+    assert not any(house.alive for house in houses)
 
 
 # --- several devices --------------------------------------------------------------------------------------------------

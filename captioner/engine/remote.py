@@ -156,28 +156,36 @@ class House:
                 assert process.stdin is not None
                 process.stdin.close()
 
-    def close(self, grace: float = GRACE) -> None:
-        """Ends the process, if there is one; the next question starts another. `grace`: seconds that it has left."""
+    def close(self) -> None:
+        """Ends the process, if there is one; the next question starts another."""
         self.dismiss()
+        self.expire(GRACE)
         process, self._process = self._process, None
-        if process is None:
-            return
-        try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if process is not None:
             process.wait()
-        self._errors.close()
+            self._errors.close()
+
+    def expire(self, grace: float) -> None:
+        """Ends the process, if it has not ended in `grace` seconds. That takes one with a GPU's memory a second, which
+        is not waited for: `close` does."""
+        process = self._process
+        if process is not None:
+            try:
+                process.wait(grace)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def close_all(houses: Iterable[House]) -> None:
-    """Ends their processes, which have `GRACE` together."""
+    """Ends their processes, which have `GRACE` together, and end at the same time."""
     told = list(houses)
     for house in told:
         house.dismiss()
     until = time.monotonic() + GRACE
     for house in told:
-        house.close(max(0.0, until - time.monotonic()))
+        house.expire(max(0.0, until - time.monotonic()))
+    for house in told:
+        house.close()
 
 
 def _listen(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
