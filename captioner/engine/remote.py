@@ -156,10 +156,10 @@ class House:
                 assert process.stdin is not None
                 process.stdin.close()
 
-    def close(self) -> None:
-        """Ends the process, if there is one; the next question starts another."""
+    def close(self, grace: float = GRACE) -> None:
+        """Ends the process, if there is one; the next question starts another. `grace`: seconds that it has left."""
         self.dismiss()
-        self.expire(GRACE)
+        self.expire(grace)
         process, self._process = self._process, None
         if process is not None:
             process.wait()
