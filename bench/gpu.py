@@ -301,6 +301,17 @@ def parsed(given: list[str]) -> argparse.Namespace:
     return options
 
 
+def compile_once() -> None:
+    """Where Python keeps no compiled modules, captioner does from its second run on: no row is the first."""
+    from captioner.engine.compiled import kept
+
+    if kept():
+        os.environ.update(kept())
+        heavy = "import ctranslate2, onnxruntime, scipy.signal, torch, transformers, pyannote.audio"
+        done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, check=False)
+        print(f"modules are compiled once, as in a second run ({'all' if done.returncode == 0 else 'some'} of them)")
+
+
 def main() -> None:
     start = time.perf_counter()
     options = parsed(sys.argv[1:])
@@ -313,6 +324,7 @@ def main() -> None:
         return
     from gpu_made import TINY, TURBO, made_whisper
 
+    compile_once()
     from captioner.models.asr.weights import find_weights
 
     options.base = str(find_weights(options.base or None))

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -49,6 +50,11 @@ def look_and_die(errand: reading.ToWatch, tell: Tell) -> Any:
     if errand.part is not None and errand.part.first > errand.part.zero:
         os.abort()
     return reading.look(errand, tell)
+
+
+def imported(package: str, _tell: Tell) -> int:
+    made: int = import_module(package).made
+    return made
 
 
 def linger(seconds: float, _tell: Tell) -> int:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from captioner.engine.child import BEHIND
+from captioner.engine.compiled import kept
 from captioner.engine.wire import receive, send
 from captioner.errors import BackendMissing, ModelDied, ModelError, OutOfMemory, WeightsMissing
 
@@ -107,7 +108,7 @@ class House:
         self.starts += 1
         # The same interpreter and the same modules, also where they were found by a changed path.
         path = {"PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-        environment = os.environ | self._environment | path | ({BEHIND: "1"} if self._behind else {})
+        environment = os.environ | kept() | self._environment | path | ({BEHIND: "1"} if self._behind else {})
         lower = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._behind else 0
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "captioner.engine.child"],
