@@ -105,7 +105,7 @@ class Halves(StandIn):
 
 def parts(items: Sequence[Any], most: float) -> list[list[Any]]:
     """In order, about `most` seconds of sound in each, and about as much in one as in another."""
-    total = sum(map(length, items))
+    total = sum(map(length, items)) or 1.0  # all may be empty
     count = max(1, ceil(total / most - MORE))
     found: list[list[Any]] = [[] for _ in range(count)]
     at = 0.0

@@ -25,10 +25,12 @@ UNITS = 128
 AT_ONCE = 8192
 """Windows that go through the convolutions at once: 60 MB."""
 STRETCH = 56_250
-"""Windows of a recording that go through the LSTM in one call, half an hour: hours then take no more memory."""
-TOGETHER = 16 * STRETCH // 4
-"""Windows of all recordings in such a call: 1 GB. The LSTM takes one after the other, of all recordings at the same
+"""Windows of a recording that are read at once, half an hour: hours then take no more memory."""
+TOGETHER = 4 * STRETCH
+"""Windows of all recordings in such a call: 0.3 GB. The LSTM takes one after the other, of all recordings at the same
 time: many take it as long as one."""
+STEPS = 4096
+"""Windows of each recording that the LSTM gets in one call: what cuDNN needs beside grows with them."""
 
 
 class Silero:
@@ -76,9 +78,11 @@ class Silero:
                     row[:count] = self._heard(np.concatenate([tails[own], heard]))
                     tails[own] = heard[-CONTEXT:]
                 # What lies behind a recording's end is heard after all that counts.
-                known, state = self._memory(given, tuple(one.contiguous() for one in state))
-                speech = self._last(known.relu_().transpose(1, 2)).sigmoid_()[:, 0].cpu().numpy()
-                for row, own, count in zip(speech, live, counts, strict=True):
+                speech = []
+                for steps in given.split(STEPS, dim=1):
+                    known, state = self._memory(steps.contiguous(), tuple(one.contiguous() for one in state))
+                    speech.append(self._last(known.relu_().transpose(1, 2)).sigmoid_()[:, 0])
+                for row, own, count in zip(torch.cat(speech, dim=1).cpu().numpy(), live, counts, strict=True):
                     made[own].append(row[:count])
         return [np.concatenate([np.zeros(0, np.float32), *own]) for own in made]
 
