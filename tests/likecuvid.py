@@ -22,6 +22,7 @@ class Like:
         own = stream.codec_context
         self.restarts = 0
         self.owner: object = None
+        self.failed = False
         self._context: Any = av.CodecContext.create(own.codec.canonical_name, "r")
         if own.extradata:
             self._context.extradata = own.extradata

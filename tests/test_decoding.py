@@ -528,6 +528,23 @@ def test_who_has_lost_its_decoder_to_somebody_else_does_not_go_on_with_it(
     assert len(begun) == 1
 
 
+def test_one_that_failed_is_not_used_again(
+    tmp_path: Path, begun: list[tuple[int, Window]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, start = film(tmp_path, Video(frames=80, size=(320, 192))), decoding.opener((0,))
+    real, fails = Like.decode, [True, False]
+
+    def decode(self: Like, packet: Any | None) -> Sequence[Any]:
+        if fails and fails.pop(0):
+            raise av.error.InvalidDataError(1, "the card is gone")
+        return real(self, packet)
+
+    monkeypatch.setattr(Like, "decode", decode)
+    said: list[str] = []
+    assert [seen(source, start, said) for _ in range(3)] == [seen(source)] * 3
+    assert (len(said), len(begun)) == (1, 2)
+
+
 def test_threads_do_not_share_a_decoder(tmp_path: Path, begun: list[tuple[int, Window]]) -> None:
     source, start = film(tmp_path, Video(frames=80, size=(320, 192))), decoding.opener((0,))
     with ThreadPoolExecutor(1) as pool:

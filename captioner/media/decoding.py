@@ -73,6 +73,8 @@ class Session(Protocol):
 
     owner: object
     """Who uses it; whoever did before may not go on."""
+    failed: bool
+    """Whether it met an error: nobody uses it after that."""
 
     def decode(self, packet: Any | None) -> Sequence[Any]:
         """The frames (nv12, or any 4:2:0 of 8 bits) that are ready, in the order shown; all that are left for None."""
@@ -109,6 +111,7 @@ class Nvdec:
         context.open()
         self._context = context
         self.owner: object = None
+        self.failed = False
 
     def decode(self, packet: Any | None) -> Sequence[Any]:
         frames: list[Any] = self._context.decode(packet)
@@ -142,7 +145,7 @@ class OnGpu:
     def __call__(self, stream: Any, window: Window, /) -> Nvdec:
         kind = self._kind(stream, window)
         found = _KEPT.sessions.pop(kind, None)
-        if found is None:
+        if found is None or found.failed:
             while len(_KEPT.sessions) >= KEPT:
                 _KEPT.sessions.pop(next(iter(_KEPT.sessions)))
             found = Nvdec(self.gpu, stream, window)
@@ -152,7 +155,8 @@ class OnGpu:
         return found
 
     def at_hand(self, stream: Any, window: Window, /) -> bool:
-        return self._kind(stream, window) in _KEPT.sessions
+        found = _KEPT.sessions.get(self._kind(stream, window))
+        return found is not None and not found.failed
 
     def _kind(self, stream: Any, window: Window) -> Any:
         own = stream.codec_context
@@ -227,6 +231,7 @@ class Decoding:
         try:
             return self._session.decode(_bare(packet))
         except (av.error.FFmpegError, ValueError) as error:
+            self._session.failed = True
             raise Misfit(f"the GPU's video decoder failed ({error})") from error
 
     def _dressed(self, frame: Any, first: Any, order: _Order) -> Any:
